@@ -1,0 +1,63 @@
+# What a newcomer calls. Each target first sets up what it needs: .venv, with the exact versions of requirements.lock.
+
+PYTHON ?= python3
+PROGRAMME ?= nsw
+# Tests run on so many processes at once.
+WORKERS ?= logical
+PYTEST_ARGS ?=
+
+# Byte code and checks come from this interpreter only; pip's own settings (an index, a proxy) stay the user's.
+IN := .venv/bin/python -m
+PIP := $(IN) pip --disable-pip-version-check -qq install --no-deps --no-build-isolation
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint format lock clean
+
+help:  ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+
+book: .venv/.project  ## Publish a programme's book to _build (PROGRAMME=nsw)
+	@.venv/bin/virkning book $(PROGRAMME)
+
+test: .venv/.project  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
+	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+
+lint: .venv/.project  ## Look for mistakes in style, types, spelling and imports
+	$(IN) ruff check
+	$(IN) ruff format --check
+	$(IN) mypy
+	.venv/bin/codespell
+	.venv/bin/lint-imports --no-cache --no-logo
+	.venv/bin/nbstripout --keep-id --verify notebooks/*.ipynb
+
+format: .venv/.project  ## Lay out code and empty notebooks as «make lint» wants them
+	$(IN) ruff check --fix
+	$(IN) ruff format
+	.venv/bin/nbstripout --keep-id notebooks/*.ipynb
+
+lock: .venv/.project  ## Write requirements.lock anew from pyproject.toml, keeping versions that still fit (LOCK_ARGS=--upgrade)
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --extra test --extra develop $(LOCK_ARGS) pyproject.toml -o requirements.lock
+
+clean:  ## Remove what was made: books, runs, caches (not .venv)
+	rm -rf _build runs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find toolkit tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last, and «--clear» begins by removing it: a set-up that was interrupted is begun again.
+# The locked pip comes first, since the one that comes with an older Python needs twice as long for the rest.
+.venv/.packages: requirements.lock
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Virkning needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up .venv: about a minute, once." >&2
+	@$(PYTHON) -m venv --clear .venv
+	@sed -nE '/^(pip|setuptools)==/,/[^\\]$$/p' requirements.lock > .venv/installer.lock
+	@$(PIP) --require-hashes -r .venv/installer.lock
+	@$(PIP) --require-hashes --no-compile -r requirements.lock
+	@$(IN) compileall -q -j 0 -x '/tests?/' .venv/lib
+	@touch $@
+
+.venv/.project: .venv/.packages pyproject.toml
+	@$(PIP) -e .
+	@touch $@

@@ -1,0 +1,298 @@
+"""From an executed run to one Jupyter Book: stage the pages, look at them, build them, put them in place whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from .data import Tables
+from .disclosure import names_of_persons
+from .errors import BookError
+from .gate import check_notebooks, check_pages
+from .programme import PROSE, Programme
+from .provenance import cannot_write, checksum, tree_checksum, write_atomically
+from .report import MARK
+from .resources import folder as resource
+from .run import CHAPTERS, Run
+
+MATHJAX = "sphinx-mathjax-offline"
+BUILT = "built.json"
+
+
+@dataclass(frozen=True)
+class Book:
+    """A published book.
+
+    Attributes
+    ----------
+    index : Path
+        The front page.
+    is_new : bool
+        False when the same book was there already.
+    """
+
+    index: Path
+    is_new: bool
+
+
+def build(programme: Programme, run: Run, tables: Tables, *, root: Path = Path("_build")) -> Book:
+    """Build a programme's book from an executed run.
+
+    The pages are always built from nothing, since incremental builds leave old titles and values in other pages; and
+    they replace the old book only when all of them are there.
+
+    Parameters
+    ----------
+    programme, run, tables
+        What to publish; the tables tell which identifiers must not appear.
+    root : Path
+        The book comes to ``<root>/<programme>/html``.
+
+    Raises
+    ------
+    DisclosureError
+        Something that must not be published was found; the old book stays.
+    BookError
+        The build failed or warned; the old book stays.
+    """
+    place = (root / programme.name).resolve()
+    html = place / "html"
+    mark = checksum(run.fingerprint, tree_checksum(resource("_config.yml")))
+    _recover(place)
+    if _is_built(place, mark):
+        return Book(html / "index.html", False)
+    identifiers = names_of_persons(tables.participants["participant_id"])
+    notebooks = {name: run.notebook(name) for name in (*CHAPTERS, *(f"methods/{name}" for name in run.methods))}
+    check_notebooks(notebooks, identifiers)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with _workplace(place) as work:
+            _stage(programme, notebooks, run.methods, work / "source")
+            _build_html(work)
+            fresh = work / "out" / "_build" / "html"
+            _remove_sources(fresh)
+            check_pages(fresh, identifiers, _machine_paths(programme, work))
+            _swap(fresh, html, place / ".old")
+    except OSError as error:
+        raise cannot_write(error, f"{root.name}/{programme.name}") from None
+    write_atomically(place / BUILT, json.dumps({"book": mark, "pages": tree_checksum(html)}))
+    return Book(html / "index.html", True)
+
+
+def _is_built(place: Path, mark: str) -> bool:
+    """Tell whether exactly this book stands there, whole and unchanged."""
+    try:
+        built = json.loads((place / BUILT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    html = place / "html"
+    return bool(built.get("book") == mark and html.is_dir() and built.get("pages") == tree_checksum(html))
+
+
+@contextmanager
+def _workplace(place: Path) -> Iterator[Path]:
+    """Give a folder beside the book that is gone afterwards; clear away what a killed build left."""
+    for left in place.glob(".building-*"):
+        owner = left.name.removeprefix(".building-").split("-")[0]
+        if not (owner.isdigit() and _is_alive(int(owner))):
+            shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=f".building-{os.getpid()}-", dir=place))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _swap(fresh: Path, html: Path, old: Path) -> None:
+    """Put the new book in the place of the old one; :func:`_recover` mends a kill between the two steps."""
+    if html.exists():
+        html.rename(old)
+    fresh.rename(html)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(place: Path) -> None:
+    old, html = place / ".old", place / "html"
+    if old.exists() and not html.exists():
+        old.rename(html)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _machine_paths(programme: Programme, work: Path) -> list[str]:
+    return [str(programme.folder), str(work), str(Path.home()), str(Path(__file__).parent), sys.prefix]
+
+
+def _stage(programme: Programme, notebooks: dict[str, NotebookNode], methods: Sequence[str], source: Path) -> None:
+    """Write every page of the book, its settings and its table of contents into one folder."""
+    chapters = resource("book")
+    source.mkdir(parents=True)
+    for name, notebook in notebooks.items():
+        target = source / f"{name}.ipynb"
+        target.parent.mkdir(exist_ok=True)
+        nbformat.write(_page(notebook, name, programme), target)
+    for page in (*(programme.folder / name for name in PROSE), *sorted(chapters.glob("*.md"))):
+        shutil.copyfile(page, source / page.name)
+    shutil.copyfile(chapters / "references.bib", source / "references.bib")
+    own = programme.folder / "references.bib"
+    if own.is_file():
+        shutil.copyfile(own, source / "programme.bib")
+    static = source / "_static"
+    shutil.copytree(chapters / "_static", static)
+    _copy_mathjax(static / "mathjax")
+    (source / "_config.yml").write_text(
+        yaml.safe_dump(_config(programme, own.is_file()), allow_unicode=True), encoding="utf-8"
+    )
+    (source / "_toc.yml").write_text(
+        yaml.safe_dump(_contents(methods), sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+
+
+def _copy_mathjax(target: Path) -> None:
+    """Take the one file of MathJax that is needed; the extension of that package would copy twelve times as much."""
+    from importlib import metadata
+
+    for file in metadata.files(MATHJAX) or []:
+        if file.name == "tex-svg.js":
+            target.mkdir(parents=True)
+            shutil.copyfile(str(file.locate()), target / file.name)
+            return
+    raise BookError(
+        "book.no_mathjax",
+        "MathJax is not installed.",
+        where=MATHJAX,
+        why="Formulas would be unreadable.",
+        do="Install the packages again.",
+    )
+
+
+def _config(programme: Programme, has_own_references: bool) -> dict[str, Any]:
+    """Return the settings shared by all books with the programme's title, authors and notice."""
+    settings: dict[str, Any] = yaml.safe_load(resource("_config.yml").read_text(encoding="utf-8"))
+    specification = programme.specification
+    settings["title"] = specification.title
+    settings["author"] = ", ".join(specification.publication.authors) or "Not stated"
+    if has_own_references:
+        settings["bibtex_bibfiles"].append("programme.bib")
+    if specification.publication.notice:
+        settings["sphinx"]["config"]["html_theme_options"]["announcement"] = specification.publication.notice
+    return settings
+
+
+def _contents(methods: Sequence[str]) -> dict[str, Any]:
+    """Return the table of contents: the four questions in the order in which a reader asks them."""
+    return {
+        "format": "jb-book",
+        "root": "index",
+        "parts": [
+            {"caption": "The programme", "chapters": [{"file": name} for name in ("what", "why", "how", "programme")]},
+            {
+                "caption": "What comes of it",
+                "chapters": [{"file": name} for name in ("data", "effects", "checks", "subgroups")],
+            },
+            {
+                "caption": "How we know",
+                "chapters": [{"file": f"methods/{name}"} for name in methods] + [{"file": "how_to_read"}],
+            },
+            {"caption": "Look it up", "chapters": [{"file": name} for name in ("record", "glossary", "references")]},
+        ],
+    }
+
+
+def _page(notebook: NotebookNode, name: str, programme: Programme) -> NotebookNode:
+    """Return an executed chapter as it is published: code behind a toggle, the programme's title on the front page."""
+    page = nbformat.from_dict(notebook)
+    for cell in page.cells:
+        if cell.cell_type == "code":
+            tags = set(cell.metadata.get("tags", []))
+            if "parameters" in tags:
+                cell.source = f'programme = "{programme.name}"\nchanges = {programme.changes!r}\nrun = ""'
+            cell.metadata["tags"] = sorted(
+                tags | ({"remove-cell"} if not cell.outputs and "parameters" not in tags else {"hide-input"})
+            )
+            for output in cell.outputs:
+                output.get("data", {}).pop(MARK, None)
+                output.get("metadata", {}).pop(MARK, None)
+    if name == "index":
+        first = page.cells[0]
+        first.source = re.sub(r"\A# .*", lambda _: f"# {programme.specification.title}", first.source, count=1)
+    return page
+
+
+def _build_html(work: Path) -> None:
+    """Build the pages in a process of their own: Sphinx keeps global state, and a warning is an error."""
+    source = work / "source"
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(source),
+        "--path-output",
+        str(work / "out"),
+    ]
+    command += [
+        "--toc",
+        str(source / "_toc.yml"),
+        "--config",
+        str(source / "_config.yml"),
+        "-W",
+        "-n",
+        "--keep-going",
+        "-q",
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",
+        "PYTHONWARNINGS": "ignore",
+        "SOURCE_DATE_EPOCH": "0",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode == 0 and (work / "out" / "_build" / "html" / "index.html").is_file():
+        return
+    said = [line.replace(f"{source}{os.sep}", "") for line in (done.stdout + done.stderr).splitlines()]
+    said = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said]
+    telling = [line for line in said if re.search(r"WARNING|ERROR|[Ee]xception|rror:", line)] or said[-5:]
+    raise BookError(
+        "book.build_failed",
+        "Jupyter Book could not build the pages:\n  " + "\n  ".join(telling[:12]),
+        where=telling[0].split(":")[0] if telling else "the build",
+        why="A book with warnings has broken links, citations or formulas.",
+        do="Mend the named page. The book that was there before is untouched.",
+    )
+
+
+def _remove_sources(html: Path) -> None:
+    """Remove what Sphinx leaves behind beside the pages: sources, translations, build information."""
+    for name in ("_sources", "_static/locales", "_static/sbt-webpack-macros.html", "_static/webpack-macros.html"):
+        path = html / name
+        if path.is_file():
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    for name in (".buildinfo", "objects.inv"):
+        (html / name).unlink(missing_ok=True)

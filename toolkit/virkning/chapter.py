@@ -1,0 +1,182 @@
+"""What a notebook holds: its programme, its data and the results so far, and one way to show them.
+
+A notebook opened by hand has no run folder; then everything is computed on the spot from the same code, so it shows the
+same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from . import report
+from .checks import Checks, run_checks
+from .data import Tables, codebook, read_data
+from .designs import estimate
+from .disclosure import ClearedTable, Table, clear
+from .errors import BookError
+from .estimates import Estimate, Estimates
+from .participants import assigned, participant_flow
+from .programme import Programme
+from .provenance import code_version, write_atomically
+from .report import Exhibit
+from .subgroups import SubgroupResults, estimate_subgroups
+
+EFFECTS = "results/effects.json"
+RECORD = "record.json"
+
+
+class Chapter:
+    """Everything that a chapter may need, computed when first asked for.
+
+    Parameters
+    ----------
+    programme : str
+        Folder or name of the programme.
+    changes : mapping, optional
+        Dotted path to value, for this run.
+    run : str, optional
+        Folder for results; empty when the notebook is opened by hand.
+    """
+
+    def __init__(self, programme: str, changes: Mapping[str, Any] | None = None, run: str = "") -> None:
+        self.programme = Programme.read(programme, changes)
+        self._run = Path(run) if run else None
+
+    @property
+    def specification(self) -> Any:
+        """The programme's whole specification."""
+        return self.programme.specification
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The validated data."""
+        return read_data(self.programme)
+
+    @cached_property
+    def effects(self) -> Estimates:
+        """The estimates: read from the run folder, or computed and left there for later chapters."""
+        file = self._run / EFFECTS if self._run else None
+        if file is not None and file.is_file():
+            return Estimates.from_json(file.read_text(encoding="utf-8"))
+        effects = estimate(self.programme.design, self.tables, seed=self.programme.specification.seed)
+        if file is not None:
+            write_atomically(file, effects.to_json())
+        return effects
+
+    @cached_property
+    def checks(self) -> Checks:
+        """The checks that belong to the design."""
+        settings = self.programme.specification
+        return run_checks(
+            self.programme.design, self.tables, self.effects, settings=settings.checks, seed=settings.seed
+        )
+
+    @cached_property
+    def subgroups(self) -> SubgroupResults:
+        """The effects in the groups that the programme declared."""
+        settings = self.programme.specification
+        return estimate_subgroups(
+            self.programme.design, self.tables, settings.subgroups, settings.vulnerability, seed=settings.seed
+        )
+
+    @property
+    def assigned(self) -> tuple[int, int]:
+        """Persons assigned to the programme and to the comparison."""
+        arms = assigned(self.programme.design.treatment, self.tables)
+        return arms.treated, arms.comparison
+
+    @property
+    def flow(self) -> Table:
+        """The flow of participants."""
+        design = self.programme.design
+        return participant_flow(self.specification.flow, design.treatment, self.tables, comparison="Comparison")
+
+    @property
+    def flow_sources(self) -> Exhibit:
+        """Where the steps before the data begin are documented."""
+        keys = list(dict.fromkeys(step.source for step in self.specification.flow if step.source))
+        cited = f" {{cite:p}}`{','.join(keys)}`" if keys else ""
+        text = f"The steps before the data begin are taken from documents{cited}." if self.specification.flow else ""
+        return report.prose("flow-sources", text or "No steps before the data begin are documented.")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record of the run; a notebook opened by hand has none."""
+        if self._run is None:
+            return {}
+        try:
+            values: dict[str, Any] = json.loads((self._run / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise BookError(
+                "book.no_record",
+                "The run folder has no readable record.",
+                where=RECORD,
+                do="Start the run again: virkning run",
+            ) from None
+        return values
+
+    def clear(self, table: Table) -> ClearedTable:
+        """Return the table cleared by the programme's rule."""
+        return clear(table, self.programme.disclosure)
+
+    def table(self, table: Table) -> Exhibit:
+        """Return the table, cleared, as the reader sees it."""
+        return report.table(self.clear(table))
+
+    def effects_table(self, estimate: Estimate) -> Table:
+        """Return every term of an estimate."""
+        return report.effects_table(estimate, self.assigned)
+
+    def effects_figure(self, estimate: Estimate) -> Exhibit:
+        """Return every term of an estimate as a picture."""
+        return report.figures.effects(estimate, self.clear(self.effects_table(estimate)))
+
+    def codebook(self, table: str) -> Table:
+        """Return what each column of ``participants`` or ``outcomes`` means, and how many persons lack it."""
+        return codebook(self.tables.schemas[table], getattr(self.tables, table))
+
+    def groups_figure(self) -> Exhibit:
+        """Return the effect in each declared group as a picture."""
+        found = self.subgroups
+        about = found.overall.estimand
+        return report.figures.groups(
+            self.clear(found.effects_table()),
+            scale=report.Scale.of(about, found.overall.comparison_mean),
+            overall=found.overall.headline().value,
+            name="groups",
+            caption=f"{about.outcome}: effect in each group, with {found.overall.level:.0%} confidence intervals.",
+        )
+
+    def power_figure(self) -> Exhibit:
+        """Return the chance of seeing an effect against its size."""
+        check, primary = self.checks["power"], self.effects.primary
+        if check.chart is None:
+            return report.prose("power", check.reason)
+        smallest = check.numbers["minimum_detectable_effect"]
+        return report.figures.power_curve(
+            check.chart,
+            scale=report.Scale.of(primary.estimand, smallest),
+            smallest=smallest,
+            target=check.numbers["power"],
+            cleared=self.clear(check.table),
+        )
+
+    def record_table(self) -> Table:
+        """Return what identifies the run."""
+        return report.record.record_table(self.record)
+
+    def settings_table(self) -> Table:
+        """Return every setting that decides what is computed."""
+        return report.record.settings_table(self.programme.resolved(), self.programme.changes)
+
+    def packages_table(self) -> Table:
+        """Return the installed packages."""
+        return report.record.packages_table(self.record)
+
+    def rerun(self) -> Exhibit:
+        """Return the commands that make the same book again."""
+        return report.record.rerun(self.programme.name, code_version(), self.programme.changes)

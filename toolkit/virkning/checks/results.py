@@ -1,0 +1,139 @@
+"""What a check returns: a verdict with its reason, a sentence, a table and the numbers of its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import cast
+
+import pandas as pd
+from pydantic import Field
+
+from .. import language
+from ..disclosure import Column, Table
+from ..errors import UsageError, did_you_mean
+from ..estimates import Snapshot
+from ..specification import Specification
+
+_VERDICTS = {True: "no concern", False: "concern", None: "for information"}
+OFFERED, COMPARISON = "Offered the programme", "Comparison group"
+
+
+class CheckSettings(Specification):
+    """Limits of the checks, under ``checks`` in ``programme.yml``."""
+
+    balance_threshold: float = Field(
+        default=0.1,
+        gt=0,
+        description="Largest difference between the groups that needs no comment, in standard deviations.",
+    )
+    attrition_threshold: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Largest difference between the groups in the share without an outcome, 0 to 1.",
+    )
+    permutations: int = Field(
+        default=10_000, ge=100, description="Number of random assignments when not all are tried."
+    )
+    power: float = Field(
+        default=0.8, gt=0.05, lt=1, description="Chance with which the minimum detectable effect is found, 0 to 1."
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CheckResult:
+    """One check.
+
+    Attributes
+    ----------
+    name, title, question : str
+        Short name, heading, and the question that the reader has.
+    passed : bool or None
+        True or False; None when the check informs without judging, or cannot be made.
+    reason : str
+        Why, in a sentence.
+    sentence : str
+        What was found, in words that are safe to publish: no number in it rests on few persons.
+    table : Table
+        The numbers; to be cleared before it is printed.
+    chart : DataFrame or None
+        What a figure needs beyond the table; describes no persons. Reading it gives a copy.
+    numbers : mapping of str to float
+        Results by name, for later stages; not for printing.
+    """
+
+    name: str
+    title: str
+    question: str
+    passed: bool | None
+    reason: str
+    sentence: str
+    table: Table = field(repr=False)
+    chart: pd.DataFrame | None = cast("pd.DataFrame | None", Snapshot())
+    numbers: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
+
+
+class Checks(Mapping[str, CheckResult]):
+    """The checks of one result by name, in the order in which a reader needs them; immutable."""
+
+    def __init__(self, results: Iterator[CheckResult] | list[CheckResult]) -> None:
+        self._results = MappingProxyType({result.name: result for result in results})
+
+    def __getitem__(self, name: str) -> CheckResult:
+        try:
+            return self._results[name]
+        except KeyError:
+            raise UsageError(
+                "usage.unknown_check",
+                f"There is no check «{name}».",
+                where="checks",
+                do=did_you_mean(name, self._results),
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._results
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __repr__(self) -> str:
+        return (
+            "Checks(" + ", ".join(f"{name}: {_VERDICTS[result.passed]}" for name, result in self._results.items()) + ")"
+        )
+
+    def table(self) -> Table:
+        """Return one line per check: its question, the verdict and why."""
+        rows = [(item.title, item.question, _VERDICTS[item.passed], item.reason) for item in self._results.values()]
+        columns = (
+            Column("check", "Check"),
+            Column("question", "Question"),
+            Column("verdict", "Verdict"),
+            Column("reason", "Why"),
+        )
+        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+        return Table(name="checks", title="The checks in one view", columns=columns, frame=frame)
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The checks that did not pass."""
+        return tuple(result for result in self._results.values() if result.passed is False)
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage in words, never as zero when it is not.
+
+    >>> percent(0.8), percent(0.00437), percent(0.0001)
+    ('80%', '0.4%', 'less than 0.1%')
+    """
+    value = share * 100
+    if 0 < value < 0.1:
+        return f"less than {language.number(0.1, 1)}%"
+    return f"{language.number(value, 0 if value >= 10 or round(value, 1) == round(value) else 1)}%"

@@ -1,0 +1,93 @@
+"""Evaluation designs: one file for each, with its words, its specification and how it estimates.
+
+To add a design, write four things: its module here (a subclass of ``EvaluationDesign``) with a line in ``DESIGNS``, its
+chapter in ``book/methods/``, its validation test, and the checks that apply to it in ``virkning.checks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..data import Tables
+from ..errors import DesignError
+from ..estimates import Estimates
+from .evaluation import EvaluationDesign, Persons
+from .randomised_trial import Alternative, RandomisedTrial
+from .words import Assumption, DesignWords
+
+DESIGNS: Mapping[str, type[EvaluationDesign]] = MappingProxyType({"randomised_trial": RandomisedTrial})
+
+# With a second design this becomes a union that pydantic tells apart by ``type``.
+Design = RandomisedTrial
+
+
+def problems(design: EvaluationDesign, tables: Tables) -> tuple[DesignError, ...]:
+    """Return every reason why these data cannot honour the design, without fitting anything; empty when all is well."""
+    return tuple(design.problems(tables))
+
+
+def require_sound(design: EvaluationDesign, tables: Tables, persons: Persons | None = None) -> None:
+    """Refuse a design that these data cannot honour; nothing is fitted.
+
+    Raises
+    ------
+    DesignError
+        With its own code when there is one reason, else with all reasons and the code ``design.several``.
+    """
+    found = list(design.problems(tables, persons))
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        reasons = "\n".join(f"  - {error.what} ({error.where}) {error.do}" for error in found)
+        raise DesignError(
+            "design.several",
+            f"The data cannot honour the design, for {len(found)} reasons:\n{reasons}",
+            where="design",
+            why="An estimate that silently differs from its specification must not be believed.",
+            do="Correct each of them.",
+        )
+
+
+def estimate(design: EvaluationDesign, tables: Tables, *, seed: int = 0, persons: Persons | None = None) -> Estimates:
+    """Return the effect on each outcome.
+
+    Parameters
+    ----------
+    design : EvaluationDesign
+        From ``programme.yml``, or built by hand.
+    tables : Tables
+        Validated data.
+    seed : int
+        Start of every random number, for designs that need some; kept in the provenance.
+    persons : ndarray of bool, shape (participants,), optional
+        Estimate for these participants only, in the order of ``tables.participants``.
+
+    Returns
+    -------
+    Estimates
+        One per outcome, the primary one first. An outcome without an estimate says why.
+
+    Raises
+    ------
+    DesignError
+        The specification cannot be honoured by these data; nothing was fitted.
+    """
+    require_sound(design, tables, persons)
+    return Estimates(
+        {measure: design.estimate_outcome(tables, measure, seed=seed, persons=persons) for measure in tables.measures}
+    )
+
+
+__all__ = [
+    "DESIGNS",
+    "Alternative",
+    "Assumption",
+    "Design",
+    "DesignWords",
+    "EvaluationDesign",
+    "RandomisedTrial",
+    "estimate",
+    "problems",
+    "require_sound",
+]

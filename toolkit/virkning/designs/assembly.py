@@ -1,0 +1,118 @@
+"""From the terms that a design fitted to the one result type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from ..estimand import Estimand
+from ..estimates import EFFECT_COLUMNS, Estimate, EvidenceLevel, Method, Provenance
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One fitted effect.
+
+    Attributes
+    ----------
+    name : str
+        What the row of ``effects`` is called.
+    value, std_error : float
+        In the outcome's unit.
+    degrees_of_freedom : float
+        Of the t distribution behind the interval.
+    rule : str
+        How they were counted, as words after «Degrees of freedom:».
+    influence : ndarray, shape (n,)
+        Each person's share in the error.
+    """
+
+    name: str
+    value: float
+    std_error: float
+    degrees_of_freedom: float
+    rule: str
+    influence: Array
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """Who an estimate rests on.
+
+    Attributes
+    ----------
+    n_treated, n_comparison : int
+        Persons with an outcome, by arm.
+    n_clusters : int, optional
+        Groups that were assigned together.
+    comparison_mean : float
+        Mean outcome of the comparison group, in the outcome's unit.
+    ids : tuple of str
+        Opaque digest of each person's cluster, or of the person.
+    """
+
+    n_treated: int
+    n_comparison: int
+    n_clusters: int | None
+    comparison_mean: float
+    ids: tuple[str, ...]
+
+
+def assemble(
+    terms: Sequence[Term],
+    analysed: Analysed,
+    *,
+    estimand: Estimand,
+    level: float,
+    evidence_level: EvidenceLevel,
+    method: Method,
+    provenance: Provenance,
+    warnings: Sequence[str],
+) -> Estimate:
+    """Return the estimate whose headline is the first of the terms.
+
+    The covariance of the terms has the reported variances on its diagonal; the correlations are those of the influence
+    functions, summed within clusters.
+    """
+    rows = []
+    for term in terms:
+        reach = float(stats.t.ppf(0.5 + level / 2, term.degrees_of_freedom)) * term.std_error
+        p_value = 2 * float(stats.t.sf(abs(term.value) / term.std_error, term.degrees_of_freedom))
+        numbers = (term.value, term.std_error, term.value - reach, term.value + reach, p_value)
+        rows.append((term.name, estimand.period, *numbers, analysed.n_treated, analysed.n_comparison))
+    influence = np.column_stack([term.influence for term in terms])
+    return Estimate(
+        estimand=estimand,
+        level=level,
+        evidence_level=evidence_level,
+        method=method,
+        frame=pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)),
+        covariance=_covariance(influence, analysed.ids, np.array([term.std_error for term in terms])),
+        degrees_of_freedom=terms[0].degrees_of_freedom,
+        degrees_of_freedom_rule=terms[0].rule,
+        n_units=analysed.n_treated + analysed.n_comparison,
+        n_clusters=analysed.n_clusters,
+        comparison_mean=analysed.comparison_mean,
+        provenance=provenance,
+        influence=influence,
+        influence_ids=analysed.ids,
+        warnings=tuple(warnings),
+    )
+
+
+def _covariance(influence: Array, ids: Sequence[str], std_errors: Array) -> Array:
+    """Return the covariance of the terms, shape (k, k), unit²."""
+    summed = pd.DataFrame(influence).groupby(np.asarray(ids), sort=False).sum().to_numpy()
+    cross = summed.T @ summed
+    scale = np.sqrt(np.diag(cross))
+    result: Array = cross / np.outer(scale, scale) * np.outer(std_errors, std_errors)
+    result = (result + result.T) / 2
+    np.fill_diagonal(result, std_errors**2)
+    return result

@@ -1,0 +1,47 @@
+"""What every design is: a part of the specification that can find fault with itself and estimate one outcome."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..data import Tables
+from ..errors import DesignError
+from ..estimates import Estimate
+from ..specification import Specification
+from .words import DesignWords
+
+Persons = NDArray[np.bool_]
+
+
+class EvaluationDesign(Specification):
+    """Base of the designs: the fields that all have, and the three things that each must do."""
+
+    words: ClassVar[DesignWords]
+
+    population: str = Field(
+        min_length=1, description="On whom the effect is estimated, in words that fit into a sentence."
+    )
+    treatment: str = Field(
+        default="is_treated", description="Boolean column of participants: was offered the programme."
+    )
+    comparison: str = Field(min_length=1, description="Against what, in words: «those not offered the programme».")
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the confidence intervals, 0 to 1.")
+
+    @abstractmethod
+    def problems(self, tables: Tables, persons: Persons | None = None) -> Iterator[DesignError]:
+        """Give every reason why these data cannot honour the specification; nothing is fitted."""
+
+    @abstractmethod
+    def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
+        """Return the effect on one outcome, or the object that says why there is none."""
+
+    @abstractmethod
+    def within(self, participants: pd.DataFrame) -> Self:
+        """Return the design to use inside a group of participants: the headline only, without what does not vary."""

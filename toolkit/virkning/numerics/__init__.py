@@ -1,0 +1,1 @@
+"""Arrays in, frozen dataclasses of arrays out: no pandas, no files, no words for readers."""

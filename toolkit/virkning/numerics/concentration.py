@@ -1,0 +1,23 @@
+"""On how many persons a mean rests: what disclosure control must know about it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def persons_behind_mean(values: ArrayLike) -> int:
+    """Return the number of persons whose value differs from one that at least half of them share, or of all persons.
+
+    A mean over a hundred persons of whom ninety-nine have a zero tells the value of the hundredth. For a yes/no trait
+    this is the smaller of those with and those without it. ``values`` has shape (n,).
+
+    >>> persons_behind_mean([0, 0, 0, 7]), persons_behind_mean([1, 1, 1]), persons_behind_mean([3, 5, 8, 9])
+    (1, 3, 4)
+    """
+    array = np.asarray(values, dtype=float)
+    n = int(array.size)
+    if n == 0:
+        return 0
+    most_common = int(np.unique(array, return_counts=True)[1].max())
+    return n - most_common if n <= 2 * most_common < 2 * n else n

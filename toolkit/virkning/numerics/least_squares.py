@@ -1,0 +1,102 @@
+"""What a least-squares fit leaves behind: leverage, robust covariance, influence; and columns that add nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Correction = Literal["hc2", "hc3"]
+
+# A column whose part that the others do not explain is smaller than this, relative to its own length, adds nothing.
+_COLLINEAR = 1e-9
+# A leverage this close to one means that a coefficient exists for a single row.
+_LEVERAGE_ONE = 1e-9
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The linear map from outcomes to coefficients of one weighted least-squares problem.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (n, k)
+        ``coefficients = rows.T @ (root_weights * outcome)``.
+    leverage : ndarray, shape (n,)
+        Diagonal of the hat matrix, 0 to 1.
+    root_weights : ndarray, shape (n,)
+        Square roots of the weights; ones without weights.
+    """
+
+    rows: Array
+    leverage: Array
+    root_weights: Array
+
+
+def project(matrix: Array, weights: Array | None = None) -> Projection:
+    """Return the projection of a matrix of full column rank.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Regressors, the constant among them.
+    weights : ndarray, shape (n,), optional
+        Positive weights of the rows.
+    """
+    root = np.ones(len(matrix)) if weights is None else np.sqrt(weights)
+    orthonormal, triangle = np.linalg.qr(root[:, None] * matrix)
+    rows = orthonormal @ np.linalg.inv(triangle).T
+    return Projection(rows=rows, leverage=np.einsum("ij,ij->i", orthonormal, orthonormal), root_weights=root)
+
+
+def influence(projection: Projection, residuals: Array) -> Array:
+    """Return each row's share in the error of each coefficient, shape (n, k).
+
+    The cross product ``influence.T @ influence`` is White's (1980) covariance without a small-sample correction.
+    """
+    result: Array = projection.rows * (projection.root_weights * residuals)[:, None]
+    return result
+
+
+def robust_covariance(projection: Projection, residuals: Array, correction: Correction) -> Array:
+    """Return the covariance of the coefficients that allows each row its own variance, shape (k, k).
+
+    ``hc2`` divides the squared residuals by one minus the leverage, ``hc3`` by its square (MacKinnon and White 1985).
+
+    Raises
+    ------
+    ZeroDivisionError
+        A row has leverage one, so that its residual is zero by construction; see :func:`has_full_leverage`.
+    """
+    if has_full_leverage(projection):
+        raise ZeroDivisionError("A row has leverage one.")
+    slack = 1 - projection.leverage
+    scaled = influence(projection, residuals) / (np.sqrt(slack) if correction == "hc2" else slack)[:, None]
+    result: Array = scaled.T @ scaled
+    return result
+
+
+def has_full_leverage(projection: Projection) -> bool:
+    """Tell whether the fit goes exactly through some row because of its regressors alone."""
+    return bool((projection.leverage > 1 - _LEVERAGE_ONE).any())
+
+
+def dependent_column(matrix: Array) -> int | None:
+    """Return the first column that is a combination of those before it, or None when all columns add something.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Regressors; their scale does not matter.
+    """
+    lengths = np.linalg.norm(matrix, axis=0)
+    empty = np.flatnonzero(lengths == 0)
+    first_empty = int(empty[0]) if empty.size else None
+    if len(matrix) < matrix.shape[1]:
+        return len(matrix) if first_empty is None else min(first_empty, len(matrix))
+    triangle = np.linalg.qr(matrix / np.where(lengths > 0, lengths, 1.0), mode="r")
+    found = np.flatnonzero(np.abs(np.diag(triangle)) < _COLLINEAR)
+    return int(found[0]) if found.size else None

@@ -1,0 +1,212 @@
+"""A programme: one folder, one typed specification, composed of what each stage defines for itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .checks import CheckSettings
+from .data import DataSpecification
+from .description import FlowStep, Partner, TargetGroup, TheoryOfChange, Tidier
+from .designs import Design
+from .disclosure import DisclosureRule
+from .errors import ProgrammeError, did_you_mean
+from .estimand import Outcome
+from .provenance import checksum, tree_checksum
+from .resources import example, folder
+from .specification import Specification, change, read_document, validate
+from .subgroups import Subgroup, Vulnerability
+
+FILE = "programme.yml"
+PROSE = ("what.md", "why.md", "how.md")
+
+
+class Publication(Specification):
+    """How the book is published."""
+
+    disclosure: DisclosureRule = DisclosureRule()
+    authors: tuple[str, ...] = ()
+    strengths: tuple[str, ...] = Field(
+        default=(), description="What this programme's results can show; one sentence each."
+    )
+    limits: tuple[str, ...] = Field(
+        default=(), description="What this programme's results cannot show; one sentence each."
+    )
+    notice: str = Field(default="", description="A line on every page, such as «Synthetic people: for practice only».")
+
+
+class ProgrammeSpecification(Specification):
+    """Everything that ``programme.yml`` can say."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$", description="Short name: small letters, digits and hyphens.")
+    title: str = Field(min_length=1)
+    subtitle: str = ""
+    language: Literal["en"] = Field(default="en", description="Language of the generated text.")
+    summary: str = Field(min_length=1, description="What the programme is, in one or two sentences.")
+    place: str = ""
+    period: str = Field(default="", description="When it ran, such as «1975 to 1979».")
+    target_group: TargetGroup
+    partners: tuple[Partner, ...] = ()
+    tidier: Tidier = Tidier()
+    theory_of_change: TheoryOfChange = TheoryOfChange()
+    data: DataSpecification
+    flow: tuple[FlowStep, ...] = ()
+    design: Design
+    outcomes: dict[str, Outcome] = Field(min_length=1)
+    checks: CheckSettings = CheckSettings()
+    subgroups: dict[str, Subgroup] = {}
+    vulnerability: Vulnerability | None = None
+    publication: Publication = Publication()
+    seed: int = Field(default=1, ge=0, description="Start of every random number in the run.")
+
+    @model_validator(mode="after")
+    def _one_primary_outcome(self) -> ProgrammeSpecification:
+        n_primary = sum(outcome.primary for outcome in self.outcomes.values())
+        if n_primary != 1:
+            raise ValueError(f"Exactly one outcome must say «primary: true»; {n_primary} do.")
+        known = set(self.outcomes)
+        for aim in self.theory_of_change.outcomes:
+            if aim.measure is not None and aim.measure not in known:
+                raise ValueError(
+                    f"The theory of change names the measure «{aim.measure}», which is not among the outcomes. "
+                    + did_you_mean(aim.measure, known)
+                )
+        return self
+
+
+class Programme:
+    """A programme's folder with its validated specification; immutable.
+
+    Parts of the specification are read as attributes: ``programme.design``, ``programme.outcomes``, ``programme.data``.
+    """
+
+    def __init__(self, folder: Path, specification: ProgrammeSpecification, changes: Mapping[str, Any]) -> None:
+        self._folder, self._specification, self._changes = folder, specification, dict(changes)
+
+    @classmethod
+    def read(cls, place: str | Path, changes: Mapping[str, Any] | None = None) -> Programme:
+        """Read and validate a programme.
+
+        Parameters
+        ----------
+        place : str or Path
+            A folder, or the name of a programme below ``programmes/`` here or among the shipped ones.
+        changes : mapping of str to value, optional
+            Dotted path to value, for this one run: ``{"design.confidence": 0.90}``.
+
+        Raises
+        ------
+        ProgrammeError
+            There is no such programme, or its specification is wrong.
+        UsageError
+            A changed path does not exist or the value does not fit its type.
+        """
+        found = find(place)
+        document = read_document(found / FILE, FILE)
+        document = change(document, ProgrammeSpecification, changes or {})
+        specification = validate(document, ProgrammeSpecification)
+        missing = [name for name in PROSE if not (found / name).is_file()]
+        if missing:
+            raise ProgrammeError(
+                "programme.missing_prose",
+                f"The programme has no {' and no '.join(missing)}.",
+                where=found.name,
+                why="A reader needs to know what is done, why and how before believing what comes of it.",
+                do=f"Write {missing[0]}: one heading and a few paragraphs.",
+            )
+        return cls(found, specification, changes or {})
+
+    @property
+    def folder(self) -> Path:
+        """The programme's folder."""
+        return self._folder
+
+    @property
+    def name(self) -> str:
+        """The short name, also the name of its book."""
+        return self._specification.id
+
+    @property
+    def specification(self) -> ProgrammeSpecification:
+        """The whole typed specification, with the changes of this run."""
+        return self._specification
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The dotted paths that were changed for this run; a copy."""
+        return dict(self._changes)
+
+    @property
+    def design(self) -> Design:
+        """The evaluation design."""
+        return self._specification.design
+
+    @property
+    def data(self) -> DataSpecification:
+        """Where the data are."""
+        return self._specification.data
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """The outcomes by measure, the primary one first."""
+        return dict(sorted(self._specification.outcomes.items(), key=lambda item: not item[1].primary))
+
+    @property
+    def disclosure(self) -> DisclosureRule:
+        """The rule of disclosure control in force."""
+        return self._specification.publication.disclosure
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the specification with all defaults, as plain values."""
+        return self._specification.model_dump(mode="json")
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of the resolved specification and every file in the folder (data and prose)."""
+        return checksum(json.dumps(self.resolved(), sort_keys=True), tree_checksum(self._folder))
+
+    def __repr__(self) -> str:
+        return f"Programme({self.name!r}, title={self._specification.title!r})"
+
+
+def find(place: str | Path) -> Path:
+    """Return the folder of a programme.
+
+    Raises
+    ------
+    ProgrammeError
+        There is no folder, or it holds no specification.
+    """
+    text = str(place)
+    candidates = [Path(place)]
+    if Path(text).name == text:
+        candidates += [Path("programmes") / text, example(text)]
+    for candidate in candidates:
+        if (candidate / FILE).is_file():
+            return candidate.resolve()
+    if any(candidate.is_dir() for candidate in candidates):
+        raise ProgrammeError(
+            "programme.no_specification",
+            f"The folder has no {FILE}.",
+            where=text,
+            why="A programme is a folder with a specification.",
+            do=f"Name the folder that holds {FILE}, or start one with: virkning init FOLDER",
+        )
+    known = known_programmes()
+    raise ProgrammeError(
+        "programme.not_found",
+        f"There is no programme «{text}».",
+        where="looked for a folder of that name, below programmes/, and among the shipped programmes",
+        do=did_you_mean(text, known) or "Start one with: virkning init FOLDER",
+    )
+
+
+def known_programmes() -> list[str]:
+    """Return the names of the programmes below ``programmes/`` here and among the shipped ones."""
+    places = [Path("programmes"), folder("programmes")]
+    return sorted(
+        {item.name for place in places if place.is_dir() for item in place.iterdir() if (item / FILE).is_file()}
+    )

@@ -1,0 +1,194 @@
+"""The front page's answer: verdict, headline sentence, the levels behind it, and how sure one can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from .. import language
+from ..disclosure import Column, Table
+from ..estimand import Outcome
+from ..estimates import Estimate, Estimates
+from .exhibit import Exhibit, escape, items
+from .sentences import VERDICTS, Scale, headline_text, interval_words, term_label, verdict
+
+TOP_LEVEL = 5
+
+
+def answer(estimate: Estimate) -> Exhibit:
+    """Return what comes of it, in one box: verdict, sentence, levels with and without, evidence level."""
+    found = verdict(estimate)
+    sentence = headline_text(estimate)
+    facts = _facts(estimate) if estimate.is_available else []
+    boxes = "".join(
+        f"<li><span>{escape(label)}</span><strong>{escape(value)}</strong><span>{escape(note)}</span></li>"
+        for label, value, note in facts
+    )
+    content = (
+        f'<div class="vk-answer vk-{found}"><p class="vk-verdict">{escape(VERDICTS[found])}</p>'
+        f"<p>{escape(sentence)}</p></div>" + (f'<ul class="vk-facts">{boxes}</ul>' if boxes else "")
+    )
+    return Exhibit("diagram", "answer", content, f"{VERDICTS[found]}. {sentence}")
+
+
+def _facts(estimate: Estimate) -> list[tuple[str, str, str]]:
+    best, about, level = estimate.headline(), estimate.estimand, estimate.evidence_level
+    scale = Scale.of(about, max(abs(best.value), abs(estimate.comparison_mean)))
+    dots = "\N{BLACK CIRCLE}" * level.level + "\N{WHITE CIRCLE}" * (TOP_LEVEL - level.level)
+    return [
+        ("Without the programme", scale.say(estimate.comparison_mean), scale.unit),
+        ("With the programme", scale.say(estimate.comparison_mean + best.value), scale.unit),
+        ("Difference", scale.say(best.value, signed=True), f"{best.level:.0%} interval {interval_words(best, about)}"),
+        ("Evidence level", f"{level.level} of {TOP_LEVEL}", f"{dots} Maryland scale"),
+    ]
+
+
+def questions(what: str, why: str, how: str) -> Exhibit:
+    """Return the questions what, why and how with a short answer and a link to the chapter that gives the long one.
+
+    Parameters
+    ----------
+    what, why, how : str
+        Short answers; an empty one leaves only the link.
+    """
+    boxes = "".join(
+        f'<div><p class="vk-title">{title}</p>{f"<p>{escape(text)}</p>" if text else ""}'
+        f'<p><a href="{page}.html">Read more<span class="vk-sr">: {title}</span></a></p></div>'
+        for title, text, page in (
+            ("What do we do?", what, "what"),
+            ("Why do we do it?", why, "why"),
+            ("How do we do it?", how, "how"),
+        )
+    )
+    return Exhibit(
+        "diagram", "questions", f'<div class="vk-questions">{boxes}</div>', f"What: {what}\nWhy: {why}\nHow: {how}"
+    )
+
+
+def outcomes_table(effects: Estimates, assigned: tuple[int, int]) -> Table:
+    """Return one row per outcome: level without and with the programme, difference and interval.
+
+    Values of yes/no outcomes are per 100 people.
+
+    Parameters
+    ----------
+    effects : Estimates
+        One row each.
+    assigned : tuple of int
+        Persons assigned to the programme and to the comparison. Where only a few of them lack the outcome, the number
+        analysed is hidden, since the two numbers together would tell how few.
+    """
+    rows = []
+    for estimate in effects.values():
+        about = estimate.estimand
+        if not estimate.is_available:
+            rows.append(
+                {"outcome": about.outcome, "interval": estimate.unavailable_reason, "persons": estimate.n_units}
+            )
+            continue
+        best = estimate.headline()
+        scale = Scale.of(about, max(abs(best.value), abs(estimate.comparison_mean)))
+        first = estimate.effects.iloc[0]
+        rows.append(
+            {
+                "outcome": f"{about.outcome} ({scale.unit})",
+                "n_treated": first["n_treated"],
+                "n_comparison": first["n_comparison"],
+                "without": scale.say(estimate.comparison_mean),
+                "with": scale.say(estimate.comparison_mean + best.value),
+                "difference": scale.say(best.value, signed=True),
+                "interval": f"{scale.say(best.lower)} to {scale.say(best.upper)}",
+                "persons": min(first["n_treated"], first["n_comparison"]),
+                "lost_treated": assigned[0] - first["n_treated"],
+                "lost_comparison": assigned[1] - first["n_comparison"],
+            }
+        )
+    level = language.number(effects.primary.level * 100)
+    columns = (
+        Column("outcome", "Outcome"),
+        *_counts(),
+        Column("without", "Without", persons="persons"),
+        Column("with", "With", persons="persons"),
+        Column("difference", "Difference", persons="persons"),
+        Column("interval", f"{level}% interval"),
+    )
+    frame = pd.DataFrame(rows, columns=[*(column.name for column in columns), *_BEHIND])
+    return Table("outcomes", "Every outcome, without and with the programme", columns, frame)
+
+
+_BEHIND = ("persons", "lost_treated", "lost_comparison")
+
+
+def _counts() -> tuple[Column, Column]:
+    return (
+        Column("n_treated", "Persons, programme", "count", persons="lost_treated"),
+        Column("n_comparison", "Persons, comparison", "count", persons="lost_comparison"),
+    )
+
+
+def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
+    """Return every term of an estimate with error, interval and p-value, in the outcome's own unit (shares as 0 to 1).
+
+    Parameters
+    ----------
+    estimate : Estimate
+        One row per term.
+    assigned : tuple of int
+        As for :func:`outcomes_table`.
+    """
+    frame = estimate.effects.assign(label=[term_label(term) for term in estimate.effects["term"]])
+    frame["persons"] = frame[["n_treated", "n_comparison"]].min(axis=1)
+    frame["lost_treated"] = assigned[0] - frame["n_treated"]
+    frame["lost_comparison"] = assigned[1] - frame["n_comparison"]
+    digits = (
+        4
+        if estimate.estimand.kind == "share"
+        else language.digits_for(estimate.estimand.kind, estimate.headline().value)
+    )
+    numbers = (("value", "Difference"), ("std_error", "Standard error"), ("lower", "Lower"), ("upper", "Upper"))
+    columns = (
+        Column("label", "Estimator"),
+        *(Column(name, label, "number", digits=digits, persons="persons") for name, label in numbers),
+        Column("p_value", "p-value", "p_value", persons="persons"),
+        *_counts(),
+    )
+    unit = "share, 0 to 1" if estimate.estimand.kind == "share" else estimate.estimand.unit
+    level = language.number(estimate.level * 100)
+    return Table(
+        f"effects-{estimate.estimand.measure}",
+        f"{estimate.estimand.outcome}: difference in {unit}, with {level}% confidence intervals",
+        columns,
+        frame[[*(column.name for column in columns), *_BEHIND]],
+        note="The first line is the estimate declared in the programme's specification.",
+    )
+
+
+def measures_table(outcomes: Mapping[str, Outcome]) -> Table:
+    """Return the declared outcomes: what is measured, in which unit, when, and which direction is good."""
+    rows = [
+        (
+            outcome.label,
+            measure,
+            outcome.unit,
+            outcome.period,
+            outcome.horizon,
+            outcome.better,
+            "primary" if outcome.primary else "secondary",
+        )
+        for measure, outcome in outcomes.items()
+    ]
+    names = ("outcome", "measure", "unit", "period", "horizon", "better", "rank")
+    labels = ("Outcome", "Name in the data", "Unit", "Period", "When", "Better when", "Rank")
+    columns = tuple(Column(name, label) for name, label in zip(names, labels, strict=True))
+    return Table("measures", "The outcomes that were declared", columns, pd.DataFrame(rows, columns=list(names)))
+
+
+def conclusions(can: Sequence[str], cannot: Sequence[str]) -> Exhibit:
+    """Return what one can and what one cannot conclude, side by side."""
+    sides = "".join(
+        f'<div class="vk-side"><p class="vk-title">{title}</p>{items(texts)}</div>'
+        for title, texts in (("What one can conclude", can), ("What one cannot conclude", cannot))
+    )
+    text = "Can: " + " ".join(can) + "\nCannot: " + " ".join(cannot)
+    return Exhibit("diagram", "conclusions", f'<div class="vk-sides">{sides}</div>', text)

@@ -1,0 +1,185 @@
+"""Sentences with unit, interval and comparison; a number in prose is always computed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .. import language
+from ..errors import EstimationError
+from ..estimand import Estimand
+from ..estimates import Estimate, Interval
+from .exhibit import Exhibit, prose
+
+Verdict = Literal["better", "worse", "unclear", "unavailable"]
+VERDICTS: dict[Verdict, str] = {
+    "better": "An effect was found",
+    "worse": "A harmful effect was found",
+    "unclear": "No clear effect",
+    "unavailable": "Cannot be estimated",
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values of an outcome are said: factor, words for the unit, decimals."""
+
+    factor: float
+    unit: str
+    digits: int
+
+    @classmethod
+    def of(cls, estimand: Estimand, size: float = 0.0) -> Scale:
+        """Return the scale of an estimand: shares are read as «per 100 people», amounts in their unit."""
+        if estimand.kind == "share":
+            return cls(100.0, "per 100 people", 1)
+        return cls(1.0, estimand.unit, language.digits_for(estimand.kind, size))
+
+    def say(self, value: float, *, signed: bool = False) -> str:
+        """Return the number alone."""
+        return language.number(value * self.factor, self.digits, signed=signed)
+
+    def with_unit(self, value: float) -> str:
+        """Return the number with its unit."""
+        return f"{self.say(value)} {self.unit}"
+
+
+def verdict(estimate: Estimate) -> Verdict:
+    """Return the answer by rule: the interval lies on the good side of zero, on the bad side, or holds zero."""
+    if not estimate.is_available:
+        return "unavailable"
+    best = estimate.headline()
+    if best.lower <= 0 <= best.upper:
+        return "unclear"
+    return "better" if (best.value > 0) == (estimate.estimand.better == "higher") else "worse"
+
+
+def headline_text(estimate: Estimate) -> str:
+    """Return the headline effect in one sentence with unit, interval and comparison."""
+    about = estimate.estimand
+    if not estimate.is_available:
+        return f"{about.outcome}: the effect cannot be estimated. {estimate.unavailable_reason}"
+    best = estimate.headline()
+    scale = Scale.of(about, best.value)
+    level = language.number(best.level * 100, 0 if round(best.level * 100, 6) % 1 == 0 else 1)
+    levels = Scale.of(about, estimate.comparison_mean)
+    against = (
+        f"{about.comparison} had {levels.with_unit(estimate.comparison_mean)}"
+        if about.kind == "share"
+        else f"the average for {about.comparison} was {levels.with_unit(estimate.comparison_mean)}"
+    )
+    if verdict(estimate) == "unclear":
+        return (
+            f"{about.outcome}: no clear difference. "
+            f"The best estimate is {scale.say(best.value, signed=True)} {scale.unit}, but the "
+            f"{level}% confidence interval goes from {scale.say(best.lower)} to {scale.say(best.upper)}; {against}."
+        )
+    direction = "higher" if best.value > 0 else "lower"
+    return (
+        f"{about.outcome}: {scale.with_unit(abs(best.value))} {direction} "
+        f"for {about.population} when offered the programme "
+        f"({level}% confidence interval {scale.say(best.lower)} to {scale.say(best.upper)}); {against}."
+    )
+
+
+def headline(estimate: Estimate) -> Exhibit:
+    """Return the headline sentence as an exhibit."""
+    return prose(f"headline-{estimate.estimand.measure}", headline_text(estimate))
+
+
+def estimand_text(estimate: Estimate) -> Exhibit:
+    """Return, in one sentence, what exactly is estimated."""
+    about = estimate.estimand
+    horizon = f", {about.horizon}" if about.horizon else ""
+    unit = "share of people (shown per 100)" if about.kind == "share" else about.unit
+    freedom = language.number(estimate.degrees_of_freedom)
+    return prose(
+        f"estimand-{about.measure}",
+        f"**What is estimated.** The {about.quantity} on *{about.outcome}* "
+        f"({unit}{horizon}), among {about.population}, "
+        f"compared with {about.comparison}. Method: {estimate.method.name} {{cite:p}}`{estimate.method.citation}`; "
+        f"see {{doc}}`the chapter on the method <methods/{estimate.method.chapter}>`. "
+        f"The interval uses {freedom} degrees of freedom, {estimate.degrees_of_freedom_rule}.",
+    )
+
+
+def evidence(estimate: Estimate) -> Exhibit:
+    """Return the evidence level on the Maryland scale with its reason."""
+    level = estimate.evidence_level
+    raised = f" {level.raise_by}" if level.raise_by else ""
+    return prose("evidence-level", f"**Evidence level {level.level} of 5** (Maryland scale): {level.reason}{raised}")
+
+
+def warnings(estimate: Estimate) -> Exhibit:
+    """Return what the reader must know before believing the estimate, one bullet each."""
+    lines = "\n".join(f"- {text}" for text in estimate.warnings) or "The method raised no warnings."
+    return prose(f"warnings-{estimate.estimand.measure}", lines)
+
+
+def reproduces(
+    estimate: Estimate, *, term: str, published: float, published_error: float, source: str, digits: int = 0
+) -> Exhibit:
+    """Return a sentence that holds our numbers against published ones.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Holds the term.
+    term : str
+        The row of ``effects`` that corresponds to the published number.
+    published, published_error : float
+        Estimate and standard error as printed, in the estimand's unit.
+    source : str
+        Citation key.
+    digits : int
+        Decimals of the printed numbers.
+
+    Raises
+    ------
+    EstimationError
+        The numbers differ in a printed digit: a book that claims to reproduce must not be published then.
+    """
+    row = estimate.effects.set_index("term").loc[term]
+    ours = np.array([row["value"], row["std_error"]], dtype=float)
+    if not (np.abs(ours - [published, published_error]) <= 0.5 * 10.0**-digits).all():
+        raise EstimationError(
+            "estimation.not_reproduced",
+            "The published result is not reproduced to its printed digits.",
+            where=f"{estimate.estimand.measure}, {term}",
+            why="The book says that it reproduces this result.",
+            do="Compare the sample, the covariates and the kind of standard error with the publication.",
+        )
+    unit = estimate.estimand.unit
+    say = [language.number(value, digits) for value in (published, published_error, *ours)]
+    return prose(
+        "reproduces",
+        f"Published by {{cite:t}}`{source}`: **{say[0]}** {unit} (standard error {say[1]}). "
+        f"Computed here: **{say[2]}** {unit} (standard error {say[3]}). They agree to every printed digit.",
+    )
+
+
+ESTIMATORS = {
+    "difference_in_means": "Difference in means",
+    "ancova": "Adjusted for baseline (ANCOVA)",
+    "lin": "Adjusted, interacted (Lin)",
+}
+ERRORS = {"classical": "classical errors", "clustered": "clustered errors"}
+
+
+def term_label(term: str) -> str:
+    """Return a term of an estimate in words.
+
+    >>> term_label("difference_in_means, hc2")
+    'Difference in means, robust errors (HC2)'
+    """
+    estimator, _, error = term.partition(", ")
+    words = ERRORS.get(error, f"robust errors ({error.upper()})")
+    return f"{ESTIMATORS.get(estimator, estimator)}, {words}" if error else ESTIMATORS.get(estimator, estimator)
+
+
+def interval_words(interval: Interval, estimand: Estimand) -> str:
+    """Return «551 to 3,038 USD»."""
+    scale = Scale.of(estimand, interval.value)
+    return f"{scale.say(interval.lower)} to {scale.say(interval.upper)} {scale.unit}"
