@@ -11,15 +11,15 @@ IN := .venv/bin/python -m
 PIP := $(IN) pip --disable-pip-version-check -qq install --no-deps --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint format lock clean
+.PHONY: help book test lint format lock clean ready
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
-book: .venv/.project  ## Publish a programme's book to _build (PROGRAMME=nsw)
+book: ready  ## Publish a programme's book to _build (PROGRAMME=nsw)
 	@.venv/bin/virkning book $(PROGRAMME)
 
-test: .venv/.project  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
+test: ready  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
 	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: .venv/.project  ## Look for mistakes in style, types, spelling and imports
@@ -57,6 +57,10 @@ clean:  ## Remove what was made: books, runs, caches (not .venv)
 	@$(PIP) --require-hashes --no-compile -r requirements.lock
 	@$(IN) compileall -q -j 0 -x '/tests?/' .venv/lib
 	@touch $@
+
+# Byte code of our own, for whoever told Python to write none: every chapter starts a Python of its own.
+ready: .venv/.project
+	@$(IN) compileall -q toolkit
 
 .venv/.project: .venv/.packages pyproject.toml
 	@$(PIP) -e .

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-# The tests of these folders share something costly, so one process runs them all. They begin first: they end last.
-SHARING = ("packaging", "book")
+# What takes longest begins first, so that the processes end together.
+LONGEST = ("packaging/test_wheel.py", "book/test_bad_luck.py", "book/test_pages.py", "book/test_marked_values.py")
 
 
 def _without_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -37,13 +37,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one file, or of one sharing folder, on one process, the longest first."""
+    """Keep the tests of one file on one process, unless they name a group of their own."""
     for item in items:
-        place = item.path.relative_to(TESTS)
-        group = place.parts[0] if place.parts[0] in SHARING else place.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _rank(item.path.relative_to(TESTS).parts[0]))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
+    items.sort(key=lambda item: _rank(item.path.relative_to(TESTS).as_posix()))
 
 
-def _rank(folder: str) -> int:
-    return SHARING.index(folder) if folder in SHARING else len(SHARING)
+def _rank(file: str) -> int:
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)

@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
 
 import virkning as vk
 from virkning.publication import Published
@@ -74,17 +76,17 @@ class Browser:
         for flag in (*CHROME, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        self.driver = webdriver.Chrome(options=options)
+        self.driver = webdriver.Chrome(options=options, service=Service(which("chromedriver")))
 
     def size(self, width: int, height: int) -> None:
         values = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", values)
 
     def requests(self) -> list[str]:
-        """Return the addresses asked for since the last call, without data that lie in the page itself."""
+        """Return the addresses asked for since the last call, without what lies in the page or in the browser."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return [url for url in urls if urlsplit(url).scheme not in ("data", "blob")]
+        return [url for url in urls if urlsplit(url).scheme not in ("data", "blob", "chrome")]
 
 
 @pytest.fixture(scope="session")

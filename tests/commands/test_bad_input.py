@@ -39,7 +39,7 @@ CASES: dict[str, tuple[Callable[[Path], object], int, tuple[str, ...]]] = {
     "missing file": (lambda f: (f / "data/outcomes.csv").unlink(), 11, ("data/outcomes.csv",)),
     "unknown column": (people(lambda d: d.rename(columns={"age_years": "age_yers"})), 11, ("age_yers", "age_years")),
     "treatment with one value": (people(lambda d: d.assign(is_treated="true")), 12, ("is_treated",)),
-    "duplicated person": (people(lambda d: pd.concat([d, d.iloc[:2]])), 11, ("participant_id", "2 rows")),
+    "duplicated person": (people(lambda d: pd.concat([d, d.iloc[:2]])), 11, ("participant_id", "4 rows")),
     "text in a number column": (
         people(lambda d: d.assign(age_years=["forty", *d["age_years"][1:]])),
         11,

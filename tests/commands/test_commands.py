@@ -118,7 +118,7 @@ def test_run_prints_progress_and_result_apart(virkning) -> None:
     done = virkning("run", "nsw", "-p", "design.confidence=0.90")
     assert done.returncode == 0, done.stderr
     assert "90% confidence interval" in done.stdout
-    assert re.search(r"\[1/\d+\] effects", done.stderr)
+    assert re.search(r"^\[1/(\d+)\] .*\[\1/\1\] ", done.stderr, re.DOTALL)
     again = virkning("run", "nsw", "-p", "design.confidence=0.90", "--json")
     assert again.stderr == ""
     values = json.loads(again.stdout)

@@ -160,9 +160,9 @@ def _stage(programme: Programme, notebooks: dict[str, NotebookNode], methods: Se
     own = programme.folder / "references.bib"
     if own.is_file():
         shutil.copyfile(own, source / "programme.bib")
-    static = source / "_static"
-    shutil.copytree(chapters / "_static", static)
-    _copy_mathjax(static / "mathjax")
+    shutil.copytree(chapters / "_static", source / "_static")
+    # Not in _static: Jupyter Book puts every script that it finds there into every page.
+    _copy_mathjax(source / "_extra" / "mathjax")
     (source / "_config.yml").write_text(
         yaml.safe_dump(_config(programme, own.is_file()), allow_unicode=True), encoding="utf-8"
     )
