@@ -67,7 +67,7 @@ def test_table_carries_mark_caption_scopes_and_download() -> None:
     bundle = report.table(cleared(name=["a", "b"], n=[3, 40]))._repr_mimebundle_()
     html = bundle["text/html"]
     assert MARK in bundle
-    assert "<caption>A table</caption>" in html
+    assert "<caption><span>A table</span></caption>" in html
     assert html.count('scope="col"') == 2
     assert html.count('scope="row"') == 2
     data = html.split("base64,")[1].split('"')[0]

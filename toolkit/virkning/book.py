@@ -225,17 +225,24 @@ def _contents(methods: Sequence[str]) -> dict[str, Any]:
 def _page(notebook: NotebookNode, name: str, programme: Programme) -> NotebookNode:
     """Return an executed chapter as it is published: code behind a toggle, the programme's title on the front page."""
     page = nbformat.from_dict(notebook)
+    waiting: list[str] = []
     for cell in page.cells:
-        if cell.cell_type == "code":
-            tags = set(cell.metadata.get("tags", []))
-            if "parameters" in tags:
-                cell.source = f'programme = "{programme.name}"\nchanges = {programme.changes!r}\nrun = ""'
-            cell.metadata["tags"] = sorted(
-                tags | ({"remove-cell"} if not cell.outputs and "parameters" not in tags else {"hide-input"})
-            )
-            for output in cell.outputs:
-                output.get("data", {}).pop(MARK, None)
-                output.get("metadata", {}).pop(MARK, None)
+        if cell.cell_type != "code":
+            continue
+        tags = set(cell.metadata.get("tags", []))
+        if "parameters" in tags:
+            cell.source = f'programme = "{programme.name}"\nchanges = {programme.changes!r}\nrun = ""'
+        if not cell.outputs:
+            # Code that shows nothing stands with the next that does, so that a page has no empty toggles.
+            waiting.append(cell.source)
+            cell.metadata["tags"] = sorted(tags | {"remove-cell"})
+            continue
+        cell.source = "\n\n".join([*waiting, cell.source])
+        waiting = []
+        cell.metadata["tags"] = sorted(tags | {"hide-input"})
+        for output in cell.outputs:
+            output.get("data", {}).pop(MARK, None)
+            output.get("metadata", {}).pop(MARK, None)
     if name == "index":
         first = page.cells[0]
         first.source = re.sub(r"\A# .*", lambda _: f"# {programme.specification.title}", first.source, count=1)

@@ -148,7 +148,8 @@ class Chapter:
             scale=report.Scale.of(about, found.overall.comparison_mean),
             overall=found.overall.headline().value,
             name="groups",
-            caption=f"{about.outcome}: effect in each group, with {found.overall.level:.0%} confidence intervals.",
+            caption=f"{about.outcome}: effect in each group, with {found.overall.level:.0%} confidence intervals. "
+            "Dotted line: everybody; dashed line: no effect.",
         )
 
     def power_figure(self) -> Exhibit:

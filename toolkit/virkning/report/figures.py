@@ -28,8 +28,8 @@ from .tables import download, require_cleared
 PALETTE = tuple(sns.color_palette("colorblind").as_hex())
 HEADLINE, OTHER, GREY = PALETTE[0], PALETTE[1], "#595959"
 # A page on a phone is about 360 pixels wide: a narrow figure keeps its letters readable there.
-WIDTH_INCHES = 5.4
-LABEL_CHARACTERS = 26
+WIDTH_INCHES = 4.8
+LABEL_CHARACTERS = 24
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def groups(cleared: ClearedTable, *, scale: Scale, overall: float, name: str, ca
     with _drawing(1.0 + 0.5 * max(len(rows), 1)) as (figure, axes):
         _intervals(axes, rows, [HEADLINE] * len(rows))
         axes.axvline(overall * scale.factor, color=OTHER, linewidth=1.5, linestyle=":")
-        axes.set_xlabel(f"Difference, {scale.unit}\n(dotted: everybody; dashed: no effect)")
+        axes.set_xlabel(f"Difference, {scale.unit}")
         said = _read_aloud(rows, scale.digits)
         return _finish(figure, name, caption, f"Effect by group, difference in {scale.unit}. {said}.", cleared)
 

@@ -36,7 +36,7 @@ def table(cleared: ClearedTable) -> Exhibit:
     content = (
         f'<figure class="vk-table" id="table-{escape(cleared.name)}">'
         f'<div class="vk-scroll" role="region" tabindex="0" aria-label="{escape(cleared.title)}">'
-        f"<table><caption>{escape(cleared.title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table><caption><span>{escape(cleared.title)}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         f"<figcaption>{_notes(cleared)}{download(cleared)}</figcaption></figure>"
     )
     return Exhibit("table", cleared.name, content, plain(cleared))
