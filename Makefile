@@ -20,7 +20,7 @@ book: ready  ## Publish a programme's book to _build (PROGRAMME=nsw)
 	@.venv/bin/virkning book $(PROGRAMME)
 
 test: ready  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
-	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: .venv/.project  ## Look for mistakes in style, types, spelling and imports
 	$(IN) ruff check

@@ -1,4 +1,4 @@
-"""What holds for every test: no skips where it counts, and what is costly to make is made once."""
+"""What holds for every test: no skips where it counts, and the longest first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import pytest
 
 TESTS = Path(__file__).parent
 # What takes longest begins first, so that the processes end together.
-LONGEST = ("packaging/test_wheel.py", "book/test_bad_luck.py", "book/test_pages.py", "book/test_marked_values.py")
+LONGEST = (
+    "packaging/test_wheel.py",
+    "book/test_bad_luck.py",
+    "book/test_marked_values.py",
+    "commands/test_commands.py",
+    "book/test_pages.py",
+)
 
 
 def _without_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -35,12 +41,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one file on one process, unless they name a group of their own."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
+    """Begin with what takes longest; «make test» keeps the tests of one file on one process."""
     items.sort(key=lambda item: _rank(item.path.relative_to(TESTS).as_posix()))
 
 

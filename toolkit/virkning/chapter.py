@@ -146,7 +146,7 @@ class Chapter:
         return report.figures.groups(
             self.clear(found.effects_table()),
             scale=report.Scale.of(about, found.overall.comparison_mean),
-            overall=found.overall.headline().value,
+            overall=found.overall.headline().value if found.overall.is_available else None,
             name="groups",
             caption=f"{about.outcome}: effect in each group, with {found.overall.level:.0%} confidence intervals. "
             "Dotted line: everybody; dashed line: no effect.",

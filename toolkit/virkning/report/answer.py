@@ -141,11 +141,8 @@ def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
     frame["persons"] = frame[["n_treated", "n_comparison"]].min(axis=1)
     frame["lost_treated"] = assigned[0] - frame["n_treated"]
     frame["lost_comparison"] = assigned[1] - frame["n_comparison"]
-    digits = (
-        4
-        if estimate.estimand.kind == "share"
-        else language.digits_for(estimate.estimand.kind, estimate.headline().value)
-    )
+    size = float(frame["value"].iloc[0]) if estimate.is_available else 0.0
+    digits = 4 if estimate.estimand.kind == "share" else language.digits_for(estimate.estimand.kind, size)
     numbers = (("value", "Difference"), ("std_error", "Standard error"), ("lower", "Lower"), ("upper", "Upper"))
     columns = (
         Column("label", "Estimator"),

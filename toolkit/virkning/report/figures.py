@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from .. import language
 from ..disclosure import ClearedTable
 from ..estimates import Estimate
-from .exhibit import Exhibit, escape
+from .exhibit import Exhibit, escape, prose
 from .sentences import Scale, headline_text, term_label
 from .tables import download, require_cleared
 
@@ -85,6 +85,8 @@ def _read_aloud(rows: pd.DataFrame, digits: int) -> str:
 
 def headline(estimate: Estimate) -> Exhibit:
     """Return the headline effect as one point with its interval against the line of no effect."""
+    if not estimate.is_available:
+        return prose(f"headline-{estimate.estimand.measure}", "There is no figure, since there is no estimate.")
     best = estimate.headline()
     scale = Scale.of(estimate.estimand, best.value)
     rows = pd.DataFrame([{"label": "", "value": best.value, "lower": best.lower, "upper": best.upper}])
@@ -121,6 +123,8 @@ def effects(estimate: Estimate, cleared: ClearedTable) -> Exhibit:
         The same numbers, for download.
     """
     require_cleared(cleared)
+    if not estimate.is_available:
+        return prose(f"effects-{estimate.estimand.measure}", estimate.unavailable_reason)
     scale = Scale.of(estimate.estimand, estimate.headline().value)
     rows = estimate.effects[["value", "lower", "upper"]] * scale.factor
     rows.insert(0, "label", [textwrap.fill(term_label(term), LABEL_CHARACTERS) for term in estimate.effects["term"]])
@@ -138,7 +142,7 @@ def effects(estimate: Estimate, cleared: ClearedTable) -> Exhibit:
         )
 
 
-def groups(cleared: ClearedTable, *, scale: Scale, overall: float, name: str, caption: str) -> Exhibit:
+def groups(cleared: ClearedTable, *, scale: Scale, overall: float | None, name: str, caption: str) -> Exhibit:
     """Return the effect in each group with its interval, and the effect on everybody as a dotted line.
 
     Parameters
@@ -147,18 +151,21 @@ def groups(cleared: ClearedTable, *, scale: Scale, overall: float, name: str, ca
         Columns ``subgroup``, ``group``, ``value``, ``lower``, ``upper``; rows whose numbers are hidden are left out.
     scale : Scale
         How values are said.
-    overall : float
-        Effect on everybody, in the outcome's unit.
+    overall : float, optional
+        Effect on everybody, in the outcome's unit; None when there is no estimate.
     """
     require_cleared(cleared)
     rows = cleared.frame.dropna(subset=["value", "lower", "upper"])
+    if rows.empty:
+        return prose(name, "There is no figure: no declared group has an estimate that may be shown.")
     rows = rows.assign(
         label=[textwrap.fill(f"{row.subgroup}: {row.group}", LABEL_CHARACTERS) for row in rows.itertuples()]
     )
     rows[["value", "lower", "upper"]] = rows[["value", "lower", "upper"]].astype(float) * scale.factor
     with _drawing(1.0 + 0.5 * max(len(rows), 1)) as (figure, axes):
         _intervals(axes, rows, [HEADLINE] * len(rows))
-        axes.axvline(overall * scale.factor, color=OTHER, linewidth=1.5, linestyle=":")
+        if overall is not None:
+            axes.axvline(overall * scale.factor, color=OTHER, linewidth=1.5, linestyle=":")
         axes.set_xlabel(f"Difference, {scale.unit}")
         said = _read_aloud(rows, scale.digits)
         return _finish(figure, name, caption, f"Effect by group, difference in {scale.unit}. {said}.", cleared)
@@ -176,6 +183,8 @@ def love_plot(cleared: ClearedTable, threshold: float) -> Exhibit:
     """
     require_cleared(cleared)
     rows = cleared.frame.dropna(subset=["standardised_difference"])
+    if rows.empty:
+        return prose("love-plot", "There is no figure: no trait was named, or none may be shown.")
     values = rows["standardised_difference"].astype(float).to_numpy()
     places = np.arange(len(rows))[::-1]
     with _drawing(1.0 + 0.36 * max(len(rows), 1)) as (figure, axes):
