@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import report
-from .checks import Checks, run_checks
+from .checks import CheckResult, Checks, run_checks
 from .data import Tables, codebook, read_data
 from .designs import estimate
 from .disclosure import ClearedTable, Table, clear
@@ -152,18 +152,27 @@ class Chapter:
             "Dotted line: everybody; dashed line: no effect.",
         )
 
-    def power_figure(self) -> Exhibit:
-        """Return the chance of seeing an effect against its size."""
-        check, primary = self.checks["power"], self.effects.primary
-        if check.chart is None:
-            return report.prose("power", check.reason)
+    def check_exhibits(self, check: CheckResult) -> list[Exhibit]:
+        """Return one check as a section of a page: its question, what it does, what it found, figure and table."""
+        title = f"```{{rubric}} {check.question}\n:heading-level: 2\n```\n\n{check.explanation}\n\n{check.sentence}"
+        shown = [report.prose(check.name, title)]
+        cleared = self.clear(check.table)
+        if check.name == "balance":
+            shown.append(report.figures.love_plot(cleared, self.specification.checks.balance_threshold))
+        if check.name == "power" and check.chart is not None:
+            shown.append(self._power_figure(check, cleared))
+        return [*shown, report.table(cleared)]
+
+    def _power_figure(self, check: CheckResult, cleared: ClearedTable) -> Exhibit:
+        primary = self.effects.primary
+        assert check.chart is not None
         smallest = check.numbers["minimum_detectable_effect"]
         return report.figures.power_curve(
             check.chart,
             scale=report.Scale.of(primary.estimand, smallest),
             smallest=smallest,
             target=check.numbers["power"],
-            cleared=self.clear(check.table),
+            cleared=cleared,
         )
 
     def record_table(self) -> Table:

@@ -103,6 +103,8 @@ def _result(
         name=NAME,
         title="Power",
         question="How large an effect could a trial of this size see?",
+        explanation="The minimum detectable effect {cite:p}`Bloom1995`: a smaller true effect would probably have been "
+        "missed.",
         passed=None,
         reason=reason,
         sentence=sentence,

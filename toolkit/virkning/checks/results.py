@@ -58,6 +58,8 @@ class CheckResult:
         What was found, in words that are safe to publish: no number in it rests on few persons.
     table : Table
         The numbers; to be cleared before it is printed.
+    explanation : str
+        What the check does, for a reader who meets it for the first time: MyST Markdown, may cite.
     chart : DataFrame or None
         What a figure needs beyond the table; describes no persons. Reading it gives a copy.
     numbers : mapping of str to float
@@ -72,6 +74,7 @@ class CheckResult:
     sentence: str
     table: Table = field(repr=False)
     chart: pd.DataFrame | None = cast("pd.DataFrame | None", Snapshot())
+    explanation: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

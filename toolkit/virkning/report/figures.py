@@ -197,13 +197,14 @@ def love_plot(cleared: ClearedTable, threshold: float) -> Exhibit:
         reach = max(float(np.abs(values).max(initial=0.0)), threshold) * 1.25
         axes.set_xlim(-reach, reach)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("Standardised difference\n(shaded: no concern; diamonds: outside)")
+        axes.set_xlabel("Standardised difference")
         sns.despine(ax=axes, left=True)
         said = "; ".join(f"{label}: {value:.2f}" for label, value in zip(rows["label"], values, strict=True))
         return _finish(
             figure,
             "love-plot",
-            f"How alike the two groups were before the start. Shaded: within {threshold:g} standard deviations.",
+            f"How alike the two groups were before the start. Shaded: within {threshold:g} standard deviations; diamonds "
+            "lie outside.",
             f"Standardised differences before the start. {said}.",
             cleared,
         )
