@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import http.server
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,8 +51,13 @@ class BuiltBook:
 
 @pytest.fixture(scope="session")
 def nsw(tmp_path_factory: pytest.TempPathFactory) -> BuiltBook:
-    place = tmp_path_factory.mktemp("nsw")
-    published = vk.publish(vk.Programme.read("nsw"), runs=place / "runs", books=place / "_build")
+    """The book, made once for all test processes: whoever comes second finds the run and the book unchanged."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "nsw-book"
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        published = vk.publish(vk.Programme.read("nsw"), runs=place / "runs", books=place / "_build")
     return BuiltBook(published, published.book.index.parent)
 
 

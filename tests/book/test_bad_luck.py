@@ -23,8 +23,6 @@ from virkning import run as run_module
 from virkning.errors import BookError, DisclosureError, VirkningError
 from virkning.provenance import checksum, write_atomically
 
-pytestmark = pytest.mark.xdist_group("nsw-book")
-
 
 def publish(place: Path, **changes: object) -> object:
     return vk.publish(vk.Programme.read("nsw", changes), runs=place / "runs", books=place / "_build")

@@ -10,8 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.xdist_group("marked-values")
-
 NAME, PERSON, STREET = "Zacharias-Quist", "0101704321", "Egernvej 17"
 AMOUNT, AGE = "87654321", "63"
 MARKS = (NAME, PERSON, STREET, AMOUNT, "87,654,321", "87654321.0")

@@ -15,8 +15,6 @@ from bs4 import BeautifulSoup
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-pytestmark = pytest.mark.xdist_group("nsw-book")
-
 PHONE, DESKTOP = (390, 844), (1280, 900)
 
 

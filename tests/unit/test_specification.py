@@ -78,7 +78,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("- 1\n", "programme.not_a_mapping"),
         ("a: !!python/object/apply:os.system [ls]\n", "programme.yaml_tag"),
         ("a: &x [*x]\n", "programme.alias"),
-        ("[" * 5000, "programme.yaml_syntax"),
+        ("[" * 2000, "programme.yaml_syntax"),
     ],
 )
 def test_broken_yaml_is_refused(tmp_path: Path, text: str, code: str) -> None:

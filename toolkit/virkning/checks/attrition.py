@@ -64,8 +64,8 @@ def check_attrition(
         name=NAME,
         title="Attrition",
         question="Is the outcome known for as many in one group as in the other?",
-        explanation="Persons whose outcome nobody knows are left out. If the programme changed who could be found, those "
-        "who remain are no longer comparable.",
+        explanation="Persons whose outcome nobody knows are left out. If the programme changed who could be found, "
+        "those who remain are no longer comparable.",
         passed=passed,
         reason=reason,
         sentence=sentence,

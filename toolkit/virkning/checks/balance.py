@@ -115,8 +115,8 @@ def _result(
         name=NAME,
         title="Balance before the start",
         question="Were the two groups alike before the programme began?",
-        explanation="A lottery makes groups alike on average, and any one lottery leaves some difference by chance. What "
-        "was known before the start shows how far this one came.",
+        explanation="A lottery makes groups alike on average, and any one lottery leaves some difference by chance. "
+        "What was known before the start shows how far this one came.",
         passed=passed,
         reason=reason,
         sentence=sentence,

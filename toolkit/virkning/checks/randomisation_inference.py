@@ -118,8 +118,8 @@ def _result(
         name=NAME,
         title="Randomisation inference",
         question="Could the lottery alone have given a difference this large?",
-        explanation="The lottery is drawn again many times in the computer, as if the programme did nothing; the p-value "
-        "is the share of draws with a difference at least as large as the one found {cite:p}`Fisher1935`.",
+        explanation="The lottery is drawn again many times in the computer, as if the programme did nothing; the "
+        "p-value is the share of draws with a difference at least as large as the one found {cite:p}`Fisher1935`.",
         passed=passed,
         reason=reason,
         sentence=sentence,

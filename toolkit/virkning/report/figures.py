@@ -203,8 +203,8 @@ def love_plot(cleared: ClearedTable, threshold: float) -> Exhibit:
         return _finish(
             figure,
             "love-plot",
-            f"How alike the two groups were before the start. Shaded: within {threshold:g} standard deviations; diamonds "
-            "lie outside.",
+            f"How alike the two groups were before the start. Shaded: within {threshold:g} standard deviations; "
+            "diamonds lie outside.",
             f"Standardised differences before the start. {said}.",
             cleared,
         )
