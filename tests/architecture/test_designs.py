@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -42,3 +43,11 @@ def test_register_has_the_name_that_programmes_write(name: str) -> None:
 
 def test_every_chapter_of_a_method_belongs_to_a_design() -> None:
     assert {path.stem for path in (ROOT / "book" / "methods").glob("*.md")} == set(DESIGNS)
+
+
+@pytest.mark.parametrize("name", sorted(DESIGNS))
+def test_chapter_links_to_no_other_method(name: str) -> None:
+    """A book holds only the methods that its results use: a link to another one would be broken there."""
+    text = (ROOT / "book" / "methods" / f"{name}.md").read_text(encoding="utf-8")
+    others = set(DESIGNS) - {name}
+    assert not [other for other in others if re.search(rf"<{other}>`|{{doc}}`{other}`|\({other}\.md\)", text)]

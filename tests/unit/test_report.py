@@ -1,6 +1,7 @@
 """What a reader sees: only cleared tables, safe text, computed sentences."""
 
 import base64
+import dataclasses
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ from virkning import report
 from virkning.disclosure import Column, DisclosureRule, Table, clear
 from virkning.errors import DisclosureError, EstimationError
 from virkning.estimand import Estimand
-from virkning.estimates import Estimate, EvidenceLevel, Method, Provenance
+from virkning.estimates import Estimate, Estimates, EvidenceLevel, Method, Provenance
 from virkning.report import MARK
 
 RULE = DisclosureRule()
@@ -123,3 +124,22 @@ def test_figures_are_the_same_bytes_and_carry_their_numbers_as_text() -> None:
     first, second = (report.figures.headline(estimate()) for _ in range(2))
     assert first.content == second.content
     assert 'alt="Earnings: 1,794 USD higher' in first.content
+
+
+@pytest.mark.parametrize(
+    ("level", "says", "never"), [(5, "when offered", "compared with"), (4, "compared with", "when")]
+)
+def test_only_a_lottery_lets_the_comparison_group_say_what_would_have_been(level: int, says: str, never: str) -> None:
+    result = dataclasses.replace(estimate(), evidence_level=EvidenceLevel(level, "A reason."))
+    text = report.headline_text(result)
+    assert says in text
+    assert never not in text
+    assert ("Without the programme" in report.answer(result).content) == (level == 5)
+    table = report.outcomes_table(Estimates({"m": result}), (185, 260)).frame
+    assert table["with"].notna().all() == (level == 5)
+
+
+def test_without_a_comparison_group_a_change_is_not_called_an_effect() -> None:
+    result = dataclasses.replace(estimate(), evidence_level=EvidenceLevel(1, "A reason."))
+    assert "A change was seen" in report.answer(result).content
+    assert "An effect was found" not in report.answer(result).content

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import language
 from ..data import Tables
-from ..designs import RandomisedTrial
+from ..designs import EvaluationDesign
 from ..disclosure import Column, Table
 from ..estimates import Estimates
 from ..numerics.concentration import persons_behind_mean
@@ -28,7 +28,11 @@ _COLUMNS = (
 
 
 def check_power(
-    design: RandomisedTrial, tables: Tables, effects: Estimates, settings: CheckSettings, generator: np.random.Generator
+    design: EvaluationDesign,
+    tables: Tables,
+    effects: Estimates,
+    settings: CheckSettings,
+    generator: np.random.Generator,
 ) -> CheckResult:
     """Return the minimum detectable effect as realised: from the standard error that the trial turned out to have.
 
@@ -80,7 +84,7 @@ def check_power(
     return _result(frame, settings, "It tells how to read an unclear result.", sentence, curve, numbers)
 
 
-def _comparison_group(design: RandomisedTrial, tables: Tables, measure: str) -> tuple[float, int]:
+def _comparison_group(design: EvaluationDesign, tables: Tables, measure: str) -> tuple[float, int]:
     """Return the standard deviation of the outcome in the comparison group, and the persons behind the numbers."""
     frame = tables.analysis(measure)
     frame = frame[frame["value"].notna()]

@@ -8,18 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import Field
 
 from ..data import Tables
 from ..errors import DesignError
 from ..estimates import Estimates
+from .before_after import BeforeAfter
+from .difference_in_differences import DifferenceInDifferences
 from .evaluation import EvaluationDesign, Persons
+from .instrumental_variables import InstrumentalVariables
+from .matched_comparison import MatchedComparison
+from .panel import Panel
 from .randomised_trial import Alternative, RandomisedTrial
+from .staggered_adoption import StaggeredAdoption
 from .words import Assumption, DesignWords
 
-DESIGNS: Mapping[str, type[EvaluationDesign]] = MappingProxyType({"randomised_trial": RandomisedTrial})
+# The most convincing first.
+DESIGNS: Mapping[str, type[EvaluationDesign]] = MappingProxyType(
+    {
+        "randomised_trial": RandomisedTrial,
+        "staggered_adoption": StaggeredAdoption,
+        "difference_in_differences": DifferenceInDifferences,
+        "instrumental_variables": InstrumentalVariables,
+        "panel": Panel,
+        "matched_comparison": MatchedComparison,
+        "before_after": BeforeAfter,
+    }
+)
 
-# With a second design this becomes a union that pydantic tells apart by ``type``.
-Design = RandomisedTrial
+Design = Annotated[
+    RandomisedTrial
+    | StaggeredAdoption
+    | DifferenceInDifferences
+    | InstrumentalVariables
+    | Panel
+    | MatchedComparison
+    | BeforeAfter,
+    Field(discriminator="type"),
+]
 
 
 def problems(design: EvaluationDesign, tables: Tables) -> tuple[DesignError, ...]:
@@ -83,10 +111,16 @@ __all__ = [
     "DESIGNS",
     "Alternative",
     "Assumption",
+    "BeforeAfter",
     "Design",
     "DesignWords",
+    "DifferenceInDifferences",
     "EvaluationDesign",
+    "InstrumentalVariables",
+    "MatchedComparison",
+    "Panel",
     "RandomisedTrial",
+    "StaggeredAdoption",
     "estimate",
     "problems",
     "require_sound",

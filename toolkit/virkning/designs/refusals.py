@@ -113,15 +113,15 @@ def in_columns(design: TrialFields, frame: pd.DataFrame) -> Iterator[DesignError
         if name not in known:
             yield unknown_column(name, frame, f"design.{field}")
         elif field == "treatment":
-            yield from _treatment(frame[name], name)
+            yield from unfit_treatment(frame[name], name)
         elif field == "covariates":
-            yield from _numbers(
+            yield from not_numbers(
                 frame[name], name, field, "Leave the covariate out, or fill it in and add a yes/no column that says so."
             )
         elif field == "weights":
             yield from _weights(frame[name], name)
         elif frame[name].isna().any():
-            yield _missing(
+            yield missing_values(
                 frame[name], name, field, "Give those persons a group of their own, or find out where they belong."
             )
 
@@ -202,7 +202,16 @@ def _strata(design: TrialFields, units: pd.DataFrame, what: str) -> Iterator[Des
         )
 
 
-def _treatment(values: pd.Series, name: str) -> Iterator[DesignError]:
+def unfit_treatment(values: pd.Series, name: str) -> Iterator[DesignError]:
+    """Refuse a treatment that is not a yes/no column, has missing values, or is the same for everybody.
+
+    Parameters
+    ----------
+    values : Series, shape (persons,)
+        The column.
+    name : str
+        How it is called in the data.
+    """
     if not types.is_bool_dtype(values.dtype):
         yield DesignError(
             "design.treatment_not_boolean",
@@ -212,7 +221,7 @@ def _treatment(values: pd.Series, name: str) -> Iterator[DesignError]:
             do="Make it a boolean field in the schema.",
         )
     elif values.isna().any():
-        yield _missing(
+        yield missing_values(
             values,
             name,
             "treatment",
@@ -220,7 +229,7 @@ def _treatment(values: pd.Series, name: str) -> Iterator[DesignError]:
         )
 
 
-def _numbers(values: pd.Series, name: str, field: str, advice: str) -> Iterator[DesignError]:
+def not_numbers(values: pd.Series, name: str, field: str, advice: str) -> Iterator[DesignError]:
     """Give what keeps a column from being used as finite numbers."""
     if not (types.is_numeric_dtype(values.dtype) or types.is_bool_dtype(values.dtype)):
         yield DesignError(
@@ -233,7 +242,7 @@ def _numbers(values: pd.Series, name: str, field: str, advice: str) -> Iterator[
         return
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     if np.isnan(numbers).any():
-        yield _missing(values, name, field, advice)
+        yield missing_values(values, name, field, advice)
     n_infinite = int(np.isinf(numbers).sum())
     if n_infinite:
         yield DesignError(
@@ -247,7 +256,7 @@ def _numbers(values: pd.Series, name: str, field: str, advice: str) -> Iterator[
 
 def _weights(values: pd.Series, name: str) -> Iterator[DesignError]:
     found = list(
-        _numbers(values, name, "weights", "Everybody needs a weight: find those persons' chance of being sampled.")
+        not_numbers(values, name, "weights", "Everybody needs a weight: find those persons' chance of being sampled.")
     )
     yield from found
     if not found:
@@ -262,7 +271,18 @@ def _weights(values: pd.Series, name: str) -> Iterator[DesignError]:
             )
 
 
-def _missing(values: pd.Series, name: str, field: str, advice: str) -> DesignError:
+def missing_values(values: pd.Series, name: str, field: str, advice: str) -> DesignError:
+    """Return the refusal of a column that must be complete and is not.
+
+    Parameters
+    ----------
+    values : Series, shape (persons,)
+        The column.
+    name, field : str
+        How it is called in the data, and which part of the specification names it.
+    advice : str
+        What to do.
+    """
     return DesignError(
         "design.missing_values",
         f"The column «{name}» is empty in {_rows(int(values.isna().sum()))}.",

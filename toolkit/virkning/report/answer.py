@@ -11,34 +11,36 @@ from ..disclosure import Column, Table
 from ..estimand import Outcome
 from ..estimates import Estimate, Estimates
 from .exhibit import Exhibit, escape, items
-from .sentences import VERDICTS, Scale, headline_text, interval_words, term_label, verdict
+from .sentences import Scale, headline_text, interval_words, is_lottery, term_label, verdict, verdict_text
 
 TOP_LEVEL = 5
 
 
 def answer(estimate: Estimate) -> Exhibit:
     """Return what comes of it, in one box: verdict, sentence, levels with and without, evidence level."""
-    found = verdict(estimate)
-    sentence = headline_text(estimate)
+    found, words, sentence = verdict(estimate), verdict_text(estimate), headline_text(estimate)
     facts = _facts(estimate) if estimate.is_available else []
     boxes = "".join(
         f"<li><span>{escape(label)}</span><strong>{escape(value)}</strong><span>{escape(note)}</span></li>"
         for label, value, note in facts
     )
     content = (
-        f'<div class="vk-answer vk-{found}"><p class="vk-verdict">{escape(VERDICTS[found])}</p>'
+        f'<div class="vk-answer vk-{found}"><p class="vk-verdict">{escape(words)}</p>'
         f"<p>{escape(sentence)}</p></div>" + (f'<ul class="vk-facts">{boxes}</ul>' if boxes else "")
     )
-    return Exhibit("diagram", "answer", content, f"{VERDICTS[found]}. {sentence}")
+    return Exhibit("diagram", "answer", content, f"{words}. {sentence}")
 
 
 def _facts(estimate: Estimate) -> list[tuple[str, str, str]]:
     best, about, level = estimate.headline(), estimate.estimand, estimate.evidence_level
     scale = Scale.of(about, max(abs(best.value), abs(estimate.comparison_mean)))
     dots = "\N{BLACK CIRCLE}" * level.level + "\N{WHITE CIRCLE}" * (TOP_LEVEL - level.level)
-    return [
+    levels = [
         ("Without the programme", scale.say(estimate.comparison_mean), scale.unit),
         ("With the programme", scale.say(estimate.comparison_mean + best.value), scale.unit),
+    ]
+    return [
+        *(levels if is_lottery(estimate) else []),
         ("Difference", scale.say(best.value, signed=True), f"{best.level:.0%} interval {interval_words(best, about)}"),
         ("Evidence level", f"{level.level} of {TOP_LEVEL}", f"{dots} Maryland scale"),
     ]
@@ -67,7 +69,7 @@ def questions(what: str, why: str, how: str) -> Exhibit:
 
 
 def outcomes_table(effects: Estimates, assigned: tuple[int, int]) -> Table:
-    """Return one row per outcome: level without and with the programme, difference and interval.
+    """Return one row per outcome: level without and with the programme (after a lottery), difference and interval.
 
     Values of yes/no outcomes are per 100 people.
 
@@ -95,8 +97,8 @@ def outcomes_table(effects: Estimates, assigned: tuple[int, int]) -> Table:
                 "outcome": f"{about.outcome} ({scale.unit})",
                 "n_treated": first["n_treated"],
                 "n_comparison": first["n_comparison"],
-                "without": scale.say(estimate.comparison_mean),
-                "with": scale.say(estimate.comparison_mean + best.value),
+                "without": scale.say(estimate.comparison_mean) if is_lottery(estimate) else None,
+                "with": scale.say(estimate.comparison_mean + best.value) if is_lottery(estimate) else None,
                 "difference": scale.say(best.value, signed=True),
                 "interval": f"{scale.say(best.lower)} to {scale.say(best.upper)}",
                 "persons": min(first["n_treated"], first["n_comparison"]),

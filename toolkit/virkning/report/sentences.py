@@ -22,6 +22,10 @@ VERDICTS: dict[Verdict, str] = {
 }
 
 
+# Levels of the Maryland scale at which the words differ.
+LOTTERY, ALONE = 5, 1
+
+
 @dataclass(frozen=True)
 class Scale:
     """How values of an outcome are said: factor, words for the unit, decimals."""
@@ -56,6 +60,26 @@ def verdict(estimate: Estimate) -> Verdict:
     return "better" if (best.value > 0) == (estimate.estimand.better == "higher") else "worse"
 
 
+def is_lottery(estimate: Estimate) -> bool:
+    """Tell whether the mean of the comparison group says what would have been without the programme.
+
+    Only a lottery makes it so; elsewhere the groups may differ in level from the start.
+    """
+    return estimate.evidence_level.level == LOTTERY
+
+
+def verdict_text(estimate: Estimate) -> str:
+    """Return the verdict in words; without a comparison group only a change was seen, not an effect."""
+    words = VERDICTS[verdict(estimate)]
+    if estimate.evidence_level.level > ALONE:
+        return words
+    return (
+        words.replace("A harmful effect was found", "A change for the worse was seen")
+        .replace("An effect was found", "A change was seen")
+        .replace("No clear effect", "No clear change")
+    )
+
+
 def headline_text(estimate: Estimate) -> str:
     """Return the headline effect in one sentence with unit, interval and comparison."""
     about = estimate.estimand
@@ -66,7 +90,9 @@ def headline_text(estimate: Estimate) -> str:
     level = language.number(best.level * 100, 0 if round(best.level * 100, 6) % 1 == 0 else 1)
     levels = Scale.of(about, estimate.comparison_mean)
     against = (
-        f"{about.comparison} had {levels.with_unit(estimate.comparison_mean)}"
+        f"compared with {about.comparison}"
+        if not is_lottery(estimate)
+        else f"{about.comparison} had {levels.with_unit(estimate.comparison_mean)}"
         if about.kind == "share"
         else f"the average for {about.comparison} was {levels.with_unit(estimate.comparison_mean)}"
     )
@@ -79,7 +105,7 @@ def headline_text(estimate: Estimate) -> str:
     direction = "higher" if best.value > 0 else "lower"
     return (
         f"{about.outcome}: {scale.with_unit(abs(best.value))} {direction} "
-        f"for {about.population} when offered the programme "
+        f"for {about.population}{' when offered the programme' if is_lottery(estimate) else ''} "
         f"({level}% confidence interval {scale.say(best.lower)} to {scale.say(best.upper)}); {against}."
     )
 
@@ -164,8 +190,33 @@ ESTIMATORS = {
     "difference_in_means": "Difference in means",
     "ancova": "Adjusted for baseline (ANCOVA)",
     "lin": "Adjusted, interacted (Lin)",
+    "two_by_two": "Two groups, two periods",
+    "two_stage_least_squares": "Two-stage least squares",
+    "liml": "Limited-information maximum likelihood",
+    "ordinary_least_squares": "Least squares",
+    "fixed_effects": "Fixed effects",
+    "first_differences": "First differences",
+    "random_effects": "Random effects",
+    "correlated_random_effects": "Correlated random effects",
+    "pooled_least_squares": "Pooled least squares",
+    "unadjusted": "Not adjusted",
+    "regression": "Regression",
+    "regression_adjustment": "Regression adjustment",
+    "weighting": "Inverse-probability weighting",
+    "entropy_balancing": "Entropy balancing",
+    "doubly_robust": "Doubly robust",
+    "adjusted": "Adjusted for covariates",
 }
-ERRORS = {"classical": "classical errors", "clustered": "clustered errors"}
+ERRORS = {
+    "classical": "classical errors",
+    "clustered": "clustered errors",
+    "two_way": "errors clustered two ways",
+    "sandwich": "robust errors",
+    "ai_score": "errors for an estimated score",
+    "ai_robust": "matching errors",
+    "ai_homoskedastic": "matching errors, equal spread",
+    **{name: f"robust errors ({name.upper()})" for name in ("hc1", "hc2", "hc3")},
+}
 
 
 def term_label(term: str) -> str:
@@ -175,8 +226,8 @@ def term_label(term: str) -> str:
     'Difference in means, robust errors (HC2)'
     """
     estimator, _, error = term.partition(", ")
-    words = ERRORS.get(error, f"robust errors ({error.upper()})")
-    return f"{ESTIMATORS.get(estimator, estimator)}, {words}" if error else ESTIMATORS.get(estimator, estimator)
+    name = ESTIMATORS.get(estimator, estimator[:1].upper() + estimator[1:])
+    return f"{name}, {ERRORS.get(error, error)}" if error else name
 
 
 def interval_words(interval: Interval, estimand: Estimand) -> str:

@@ -63,7 +63,7 @@ class SubgroupResults:
             Column("group", "Group"),
             Column("n_treated", "Offered", "count", "persons"),
             Column("n_comparison", "Comparison", "count", "persons"),
-            number("comparison_mean", "Mean without the offer", "n_comparison_behind"),
+            number("comparison_mean", "Mean of the comparison group", "n_comparison_behind"),
             number("value", "Effect", "n_behind"),
             number("std_error", "Standard error", "n_behind"),
             number("lower", "From", "n_behind"),

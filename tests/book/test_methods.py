@@ -1,0 +1,39 @@
+"""Every method chapter runs, prints nothing but exhibits, and builds without a warning: links, citations, formulas."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+import virkning as vk
+from virkning import book as book_module
+from virkning import run as run_module
+from virkning.designs import DESIGNS
+
+
+@pytest.fixture(scope="module")
+def pages(nsw, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book that holds the chapters of all methods."""
+    place = tmp_path_factory.mktemp("methods")
+    finished = nsw.published.run
+    shutil.copytree(finished.folder, place / "run")
+    work = [(f"methods/{name}", run_module.read_method(name), {}) for name in sorted(DESIGNS)]
+    programme = vk.Programme.read("nsw")
+    assert len(list(run_module._execute_all(work, place / "run/notebooks", programme.folder))) == len(DESIGNS)
+    run = dataclasses.replace(finished, folder=place / "run", methods=tuple(sorted(DESIGNS)), fingerprint="all methods")
+    return book_module.build(programme, run, vk.read_data(programme), root=place / "_build").index.parent / "methods"
+
+
+@pytest.mark.parametrize("name", sorted(DESIGNS))
+def test_chapter_has_what_every_chapter_has(pages: Path, name: str) -> None:
+    page = BeautifulSoup((pages / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    assert len(page.select("article .math")) >= 4, "notation"
+    assert len(page.select("article .vk-table, article .vk-figure")) >= 1, "live results"
+    assert len(page.select("article .admonition.dropdown")) >= 2, "two exercises with hidden solutions"
+    assert page.select("article a[href*='references']"), "citations"
+    levels = [int(heading.name[1]) for heading in page.select("article h1, article h2, article h3, article h4")]
+    assert levels.count(1) == 1

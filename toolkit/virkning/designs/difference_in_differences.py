@@ -1,0 +1,361 @@
+"""Difference in differences: how the programme's group changed, less how a comparison group changed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from .. import provenance
+from ..data import Tables
+from ..errors import DesignError
+from ..estimand import Estimand
+from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..specification import Specification
+from . import periods, two_way_refusals
+from .assembly import Analysed, Term, assemble
+from .evaluation import EvaluationDesign, Persons
+from .two_way import (
+    Estimator,
+    Observed,
+    StandardErrors,
+    cannot_compare,
+    fit_or_none,
+    headline_effect,
+    parallel_warning,
+    path_effects,
+    refuse_impossible,
+    regressors,
+)
+from .words import Assumption, DesignWords
+
+# Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008), and far
+# too small when only a few of them are treated (MacKinnon and Webb 2018).
+_MANY_CLUSTERS = 40
+_MANY_ON_ONE_SIDE = 10
+
+WORDS = DesignWords(
+    title="Difference in differences",
+    question="How much more did the outcome change for those in the programme than it would have changed anyway?",
+    estimand=(
+        "The average, over those who were offered the programme and over the periods after its start, of the "
+        "difference between the outcome with the programme and the outcome without it"
+    ),
+    notation=r"\tau = \mathbb{E}\bigl[ Y_{it}(1) - Y_{it}(0) \mid D_i = 1,\; t \ge t_0 \bigr]",
+    assumptions=(
+        Assumption(
+            name="Parallel trends",
+            words="Without the programme, both groups' mean outcome would have changed by the same amount.",
+            notation=(
+                r"\mathbb{E}[Y_{it}(0) - Y_{is}(0) \mid D_i = 1] = \mathbb{E}[Y_{it}(0) - Y_{is}(0) \mid D_i = 0]"
+            ),
+        ),
+        Assumption(
+            name="No anticipation",
+            words="Before the start, the programme changed nothing, not even through people's expectations.",
+            notation=r"Y_{it}(1) = Y_{it}(0) \quad \text{for } t < t_0",
+        ),
+        Assumption(
+            name="No interference",
+            words="What the programme does to one person does not change anybody else's outcome.",
+            notation=r"Y_{it}(d_1, \dots, d_n) = Y_{it}(d_i)",
+        ),
+        Assumption(
+            name="The same kind of people throughout",
+            words="Who is observed, and in which group, is not changed by the programme.",
+            notation=r"D_i \text{ fixed}, \quad R_{it} \perp Y_{it}(0) \mid D_i, t",
+        ),
+    ),
+    can_conclude=(
+        "Whether those offered the programme fared better than they would have done, if both groups would have moved "
+        "alike without it.",
+        "How large the average change was, with its uncertainty, and how it unfolded over the periods.",
+    ),
+    cannot_conclude=(
+        "That the groups would have moved alike: the periods before the start can make it doubtful, never prove it.",
+        "What the programme would do to the comparison group, or to anybody who is unlike those it reached.",
+        "Whether something else that came at the same time, in the same places, made the difference.",
+        "What it did to one particular person, or which part of the programme made the difference.",
+    ),
+    evidence_level=EvidenceLevel(
+        level=4,
+        reason=(
+            "Outcomes are measured before and after, for many who were in the programme and many who were not, so what "
+            "sets the groups apart for good and what changed for everybody both drop out. This is level 4 as "
+            "Farrington and colleagues word the scale; with one place on each side and nothing adjusted for, it is "
+            "level 3."
+        ),
+        raise_by="Drawing lots for who starts first would raise it to level 5.",
+    ),
+    chapter="difference_in_differences",
+    citation="AngristPischke2009",
+)
+
+METHODS: dict[Estimator, Method] = {
+    "two_by_two": Method("difference in differences", "AshenfelterCard1985", WORDS.chapter),
+    "adjusted": Method("difference in differences adjusted for covariates", "MeyerViscusiDurbin1995", WORDS.chapter),
+}
+
+
+class Alternative(Specification):
+    """Another way to estimate the same effect, shown beside the headline."""
+
+    estimator: Estimator = Field(description="two_by_two or adjusted.")
+    standard_errors: StandardErrors = Field(description="classical, hc1 or clustered.")
+
+
+class DifferenceInDifferences(EvaluationDesign):
+    """Two groups, one of which met a programme at a known time, observed before and after."""
+
+    words: ClassVar[DesignWords] = WORDS
+
+    type: Literal["difference_in_differences"] = "difference_in_differences"
+    sampling: Literal["panel", "repeated_cross_sections"] = Field(
+        description="panel: the same persons in all periods; repeated_cross_sections: each person in one period."
+    )
+    before: tuple[str, ...] = Field(min_length=1, description="Periods before the start, in the order of time.")
+    after: tuple[str, ...] = Field(min_length=1, description="Periods after the start, in the order of time.")
+    base_period: str | None = Field(
+        default=None, description="Period from which the path is measured; by default the last before the start."
+    )
+    estimator: Estimator = Field(default="two_by_two", description="How the headline is estimated.")
+    standard_errors: StandardErrors = Field(
+        default="clustered", description="How uncertainty is measured; «clustered» without clusters means by person."
+    )
+    covariates: tuple[str, ...] = Field(
+        default=(), description="Traits measured before the start; used by adjusted, and shown in the check of balance."
+    )
+    clusters: str | None = Field(default=None, description="Column of the groups that share what happens to them.")
+    alternatives: tuple[Alternative, ...] = Field(
+        default=(), description="Estimates that are shown beside the headline."
+    )
+
+    @property
+    def terms(self) -> tuple[tuple[Estimator, StandardErrors], ...]:
+        """The estimators with their standard errors, the headline first."""
+        others = ((item.estimator, item.standard_errors) for item in self.alternatives)
+        return ((self.estimator, self.standard_errors), *others)
+
+    def problems(self, tables: Tables, persons: Persons | None = None) -> Iterator[DesignError]:
+        """Give every reason why these data cannot honour the specification; nothing is fitted.
+
+        Parameters
+        ----------
+        tables : Tables
+            Validated data.
+        persons : ndarray of bool, shape (participants,), optional
+            Look at these only.
+        """
+        frame = tables.participants if persons is None else tables.participants[persons]
+        early = [
+            *two_way_refusals.in_words(self),
+            *two_way_refusals.in_columns(self, frame),
+            *periods.in_data(self.before, self.after, tables),
+        ]
+        yield from early
+        if early:
+            return
+        late = [*two_way_refusals.in_groups(self, frame), *two_way_refusals.in_periods(self, tables, persons)]
+        yield from late
+        if late:
+            return
+        observed, reason, _ = self._observed(tables, next(iter(tables.measures)), persons)
+        if observed is None or reason:
+            return  # The estimate says why it is not available.
+        for estimator, errors in self.terms:
+            try:
+                refuse_impossible(
+                    regressors(observed, headline_effect(observed), adjusted=estimator == "adjusted"),
+                    f"{estimator}, {errors}",
+                )
+            except DesignError as error:
+                yield error
+
+    def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
+        """Return the effect on one outcome; the specification was found sound by :meth:`problems`.
+
+        The first term is the average effect over the periods after the start. Where there are more than two periods,
+        one term for each of them but the base period follows, such as ``event, 1977``: the gap between the groups in
+        that period less their gap in the base period, estimated as the headline is.
+        """
+        estimand = Estimand.of(
+            measure,
+            tables.measures[measure],
+            quantity=f"average effect on those offered the programme, over {_listed(self.after)}",
+            population=self.population,
+            comparison=self.comparison,
+        )
+        source = Provenance(
+            data_checksum=tables.checksum,
+            schema=", ".join(tables.schemas),
+            code_version=provenance.code_version(),
+            seed=seed,
+        )
+        observed, reason, warnings = self._observed(tables, measure, persons)
+        terms: list[Term] = []
+        if observed is not None and not reason:
+            terms, reason, more = self._terms(observed)
+            warnings += more
+        if observed is None or reason:
+            return Estimate.unavailable(
+                reason,
+                estimand=estimand,
+                level=self.confidence,
+                evidence_level=self.words.evidence_level,
+                method=METHODS[self.estimator],
+                provenance=source,
+                n_units=0 if observed is None else len(observed.treated),
+            )
+        return assemble(
+            terms,
+            self._analysed(tables, measure, persons, observed),
+            estimand=estimand,
+            level=self.confidence,
+            evidence_level=self.words.evidence_level,
+            method=METHODS[self.estimator],
+            provenance=source,
+            warnings=warnings,
+        )
+
+    def within(self, participants: pd.DataFrame) -> Self:
+        """Return the design to use inside a group: the headline only, without covariates that do not vary there."""
+        varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
+        estimator: Estimator = self.estimator if varying else "two_by_two"
+        return self.model_copy(update={"alternatives": (), "covariates": varying, "estimator": estimator})
+
+    def _rows(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[periods.Rows, bool]:
+        """Return the outcomes that are compared, and whether somebody's are left out."""
+        rows = periods.rows_of(tables, measure, (*self.before, *self.after), persons)
+        n_asked = len(tables.participants) if persons is None else int(persons.sum())
+        if self.sampling == "panel":
+            is_after = rows.period >= len(self.before)
+            seen = [np.isin(rows.person, rows.person[is_after == side]) for side in (True, False)]
+            rows = rows.only(seen[0] & seen[1])
+        return rows, len(rows.persons) < n_asked
+
+    def _observed(
+        self, tables: Tables, measure: str, persons: Persons | None
+    ) -> tuple[Observed | None, str, list[str]]:
+        """Return the outcomes as arrays, or the reason why nothing can be compared, and the warnings."""
+        declared = (*self.before, *self.after)
+        rows, is_incomplete = self._rows(tables, measure, persons)
+        measured = np.unique(rows.period)
+        warnings = periods.unused_warning(tables, measure, declared)
+        if is_incomplete:
+            missed = "no outcome before or no outcome after the start" if self.sampling == "panel" else "no outcome"
+            warnings.insert(
+                0,
+                f"Some persons have {missed} and are left out. If the programme changed who could be reached, the "
+                "estimate is biased.",
+            )
+        n_before = int((measured < len(self.before)).sum())
+        if n_before in (0, len(measured)):
+            return None, "Nobody's outcome is known both before and after the start of the programme.", warnings
+        if len(measured) < len(declared):
+            absent = [name for code, name in enumerate(declared) if code not in measured]
+            warnings.append(f"This outcome was not measured in {_listed(absent)}, so the path has no such period.")
+        people = tables.participants.iloc[rows.persons]
+        treated = people[self.treatment].to_numpy(dtype=bool)
+        adjusts = any(estimator == "adjusted" for estimator, _ in self.terms)
+        names = self.covariates if adjusts else ()
+        observed = Observed(
+            value=rows.value,
+            person=np.searchsorted(rows.persons, rows.person).astype(np.int64),
+            period=np.searchsorted(measured, rows.period).astype(np.int64),
+            periods=tuple(declared[code] for code in measured),
+            n_before=n_before,
+            treated=treated,
+            covariates=people[list(names)].to_numpy(dtype=np.float64).reshape(len(people), len(names)),
+            names=names,
+            clusters=pd.factorize(people[self.clusters or "participant_id"], sort=True)[0].astype(np.int64),
+            is_panel=self.sampling == "panel",
+        )
+        return observed, cannot_compare(observed), warnings
+
+    def _terms(self, observed: Observed) -> tuple[list[Term], str, list[str]]:
+        """Return the fitted terms, or the reason why there is no headline, and the warnings."""
+        warnings = self._cautions(observed)
+        terms: list[Term] = []
+        for estimator, errors in self.terms:
+            name = f"{estimator}, {errors}"
+            fitted = fit_or_none(observed, headline_effect(observed), estimator, errors, (name,))
+            if fitted:
+                terms += fitted
+            elif not terms:
+                return [], "These outcomes do not determine the effect, or show no spread to judge it by.", []
+            else:
+                warnings.append(f"«{name}» is left out for this outcome: it is not determined, or shows no spread.")
+        path, more = self._path(observed)
+        return terms + path, "", warnings + more
+
+    def _path(self, observed: Observed) -> tuple[list[Term], list[str]]:
+        """Return one term for each period but the base period, and what the periods before the start tell."""
+        warnings = []
+        if observed.n_before == 1:
+            warnings.append(
+                "There is only one period before the start, so these data cannot show whether the groups were moving "
+                "alike."
+            )
+        if len(observed.periods) <= 2:
+            return [], warnings
+        base = self.base_period or observed.periods[observed.n_before - 1]
+        if base not in observed.periods:
+            return [], [*warnings, f"The path is left out: this outcome was not measured in its base period {base}."]
+        place = observed.periods.index(base)
+        others = [code for code in range(len(observed.periods)) if code != place]
+        names = tuple(f"event, {observed.periods[code]}" for code in others)
+        effects = path_effects(observed, place)
+        path = fit_or_none(observed, effects, self.estimator, self.standard_errors, names)
+        if not path:
+            return [], [*warnings, "The path is left out: these outcomes do not determine it, or show no spread."]
+        lead = [rank for rank, code in enumerate(others) if code < observed.n_before]
+        return path, warnings + parallel_warning([path[rank] for rank in lead], observed)
+
+    def _cautions(self, observed: Observed) -> list[str]:
+        """Return what the reader must know about the kind of errors and the completeness of the panel."""
+        warnings = []
+        if observed.is_panel and len(observed.value) < len(observed.treated) * len(observed.periods):
+            warnings.append(
+                "Not every person is observed in every period; each counts with the periods that are known."
+            )
+        if any(errors == "clustered" for _, errors in self.terms):
+            n_clusters = int(observed.clusters.max()) + 1
+            sides = [len(np.unique(observed.clusters[observed.treated == side])) for side in (True, False)]
+            if n_clusters < _MANY_CLUSTERS:
+                warnings.append(
+                    f"There are fewer than about {_MANY_CLUSTERS} independent units; clustered standard errors then "
+                    "tend to be too small."
+                )
+            if min(sides) < _MANY_ON_ONE_SIDE:
+                side = "in the programme" if sides[0] <= sides[1] else "in the comparison group"
+                warnings.append(
+                    f"Very few independent units are {side}; clustered standard errors can then be far too small, and "
+                    "what happened to those few for other reasons counts as effect."
+                )
+        if observed.is_panel and len(observed.periods) > 2 and any(errors == "classical" for _, errors in self.terms):
+            warnings.append(
+                "Classical errors take a person's deviations in several periods for independent; they are usually too "
+                "small."
+            )
+        return warnings
+
+    def _analysed(self, tables: Tables, measure: str, persons: Persons | None, observed: Observed) -> Analysed:
+        """Return who the estimate rests on; the checksum makes the digests useless outside these data."""
+        rows, _ = self._rows(tables, measure, persons)
+        units = tables.participants[self.clusters or "participant_id"].iloc[rows.persons].astype(str)
+        digest = {unit: provenance.checksum(tables.checksum, unit)[:16] for unit in units.unique()}
+        n_treated = int(observed.treated.sum())
+        return Analysed(
+            n_treated=n_treated,
+            n_comparison=len(observed.treated) - n_treated,
+            n_clusters=None if self.clusters is None else len(digest),
+            comparison_mean=float(observed.value[~observed.treated_rows & observed.after_rows].mean()),
+            ids=tuple(digest[unit] for unit in units),
+        )
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,366 @@
+"""Panel: persons followed over several periods, whose treatment changes while we look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from .. import provenance
+from ..data import Tables
+from ..errors import DesignError
+from ..estimand import Estimand
+from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..numerics.panels import CountingRule, WaldTest
+from ..specification import Specification
+from . import panel_refusals as refusals
+from .assembly import Analysed, Term, assemble
+from .evaluation import EvaluationDesign, Persons
+from .panel_fits import (
+    PanelErrors,
+    PanelEstimator,
+    PanelSample,
+    fit_regression,
+    hausman,
+    regression_of,
+    term_of,
+)
+from .words import Assumption, DesignWords
+
+# Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008).
+_MANY_CLUSTERS = 40
+_SIGNIFICANT = 0.05
+
+WORDS = DesignWords(
+    title="Panel",
+    question="How does a person's outcome change when the treatment of that same person changes?",
+    estimand=(
+        "The average change in the outcome when the treatment rises by one unit in the same period, over the persons "
+        "whose treatment changes, given what changes for everybody"
+    ),
+    notation=r"Y_{it} = \tau D_{it} + \beta' X_{it} + \alpha_i + \lambda_t + \varepsilon_{it}",
+    assumptions=(
+        Assumption(
+            name="Strict exogeneity",
+            words="In no period do the things we do not see and that change go together with the treatment: past "
+            "outcomes do not decide who is treated later.",
+            notation=r"\mathbb{E}[\varepsilon_{it} \mid D_{i1}, \dots, D_{iT}, X_i, \alpha_i] = 0",
+        ),
+        Assumption(
+            name="Lasting traits",
+            words="What does not change in a person may go with the treatment, and works alike in all periods.",
+            notation=r"\alpha_{it} = \alpha_i",
+        ),
+        Assumption(
+            name="Same effect at once",
+            words="The effect comes in the same period, ends with the treatment, and does not differ with its timing.",
+            notation=r"Y_{it}(d_1, \dots, d_T) = Y_{it}(d_t), \quad \tau_{it} = \tau",
+        ),
+        Assumption(
+            name="No interference",
+            words="One person's treatment does not change another's outcome.",
+            notation=r"Y_{it}(d_{1t}, \dots, d_{nt}) = Y_{it}(d_{it})",
+        ),
+    ),
+    can_conclude=(
+        "How the outcome moved with the treatment inside persons, free of everything lasting that sets them apart.",
+        "Whether lasting differences between persons go together with the treatment (the robust Hausman test).",
+    ),
+    cannot_conclude=(
+        "That nothing else changed for those persons at the same time.",
+        "What the treatment does to persons who had it all the time, or never.",
+        "The effect of something that started at different times and grows with time; use staggered adoption.",
+    ),
+    evidence_level=EvidenceLevel(
+        level=3,
+        reason="Each person is compared with that same person, and with others in the same period, but what else "
+        "changed for those who changed treatment is not seen.",
+        raise_by="Knowing why the treatment changed when it did, by a rule or by lot, would raise it.",
+    ),
+    chapter="panel",
+    citation="Wooldridge2010",
+)
+
+METHODS: dict[PanelEstimator, Method] = {
+    "fixed_effects": Method("fixed effects", "Mundlak1978", WORDS.chapter),
+    "first_differences": Method("first differences", "Wooldridge2010", WORDS.chapter),
+    "random_effects": Method("random effects", "SwamyArora1972", WORDS.chapter),
+    "correlated_random_effects": Method("correlated random effects", "Mundlak1978", WORDS.chapter),
+    "pooled_least_squares": Method("pooled least squares", "Wooldridge2010", WORDS.chapter),
+}
+
+
+class PanelAlternative(Specification):
+    """Another way to estimate the same effect, shown beside the headline."""
+
+    estimator: PanelEstimator = Field(
+        description="fixed_effects, first_differences, random_effects, correlated_random_effects or "
+        "pooled_least_squares."
+    )
+    standard_errors: PanelErrors = Field(description="classical, clustered or two_way.")
+
+
+class Panel(EvaluationDesign):
+    """An evaluation that follows persons over several periods in which their treatment changes.
+
+    Measures of the outcomes table that serve as treatment or covariate have no estimate of their own. In ``effects``,
+    ``n_treated`` counts persons with more than the lowest amount of treatment in some period.
+    """
+
+    words: ClassVar[DesignWords] = WORDS
+
+    type: Literal["panel"] = "panel"
+    treatment: str = Field(
+        default="is_treated",
+        description="Column of participants, not used by this design: the treatment changes, see treatment_measure.",
+    )
+    treatment_measure: str = Field(
+        description="Measure in the outcomes table that holds the treatment of each person in each period."
+    )
+    estimator: PanelEstimator = Field(default="fixed_effects", description="How the headline is estimated.")
+    standard_errors: PanelErrors = Field(
+        default="clustered", description="How the headline's uncertainty is measured; clustered is by person."
+    )
+    count_effects: CountingRule = Field(
+        default="nested",
+        description="Degrees of freedom of clustered fixed effects: nested leaves out effects nested in the clusters "
+        "(fixest, reghdfe), all counts them.",
+    )
+    period_effects: bool = Field(default=True, description="Whether each period has a level of its own.")
+    periods: tuple[str, ...] = Field(
+        default=(), description="The periods in order; by default sorted as numbers, or else as text."
+    )
+    covariate_measures: tuple[str, ...] = Field(
+        default=(), description="Measures that change over time and are held constant."
+    )
+    covariates: tuple[str, ...] = Field(
+        default=(),
+        description="Lasting traits, columns of participants; used by pooled_least_squares and both random effects.",
+    )
+    clusters: str | None = Field(default=None, description="Column of groups of persons, in place of the person.")
+    alternatives: tuple[PanelAlternative, ...] = Field(
+        default=(), description="Estimates that are shown beside the headline."
+    )
+
+    @property
+    def terms(self) -> tuple[tuple[PanelEstimator, PanelErrors], ...]:
+        """The estimators with their standard errors, the headline first."""
+        return ((self.estimator, self.standard_errors), *((a.estimator, a.standard_errors) for a in self.alternatives))
+
+    def problems(self, tables: Tables, persons: Persons | None = None) -> Iterator[DesignError]:
+        """Give every reason why these data cannot honour the specification; nothing is fitted."""
+        people = _chosen(tables.participants, persons)
+        early = [*refusals.in_words(self, tables), *refusals.in_columns(self, people)]
+        yield from early
+        if not early:
+            rows = self.rows(tables, None, persons)
+            yield from refusals.in_rows(self, self.sample(rows.assign(value=0.0)))
+
+    def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
+        """Return the effect on one outcome over all its periods; :meth:`problems` found the specification sound."""
+        people = _chosen(tables.participants, persons)
+        estimand = Estimand.of(
+            measure,
+            tables.measures[measure],
+            quantity="average effect of one unit of the treatment in the same period, over all periods",
+            population=self.population,
+            comparison=self.comparison,
+        )
+        source = Provenance(
+            data_checksum=tables.checksum,
+            schema=", ".join(tables.schemas),
+            code_version=provenance.code_version(),
+            seed=seed,
+        )
+        rows, terms, warnings = pd.DataFrame(), list[Term](), list[str]()
+        if measure in self._measures:
+            role = "treatment" if measure == self.treatment_measure else "covariate of a regression"
+            reason = f"This measure is the {role}, not an outcome."
+        else:
+            rows, lost = self._complete(tables, measure, persons)
+            terms, reason, warnings = self._fitted(rows)
+            warnings = lost + warnings
+        if reason:
+            return Estimate.unavailable(
+                reason,
+                estimand=estimand,
+                level=self.confidence,
+                evidence_level=self.words.evidence_level,
+                method=METHODS[self.estimator],
+                provenance=source,
+                n_units=rows["participant_id"].nunique() if len(rows) else 0,
+            )
+        if rows["participant_id"].nunique() < len(people):
+            warnings.insert(
+                0, "Some persons have no outcome in a period with treatment and covariates, and are left out."
+            )
+        return assemble(
+            terms,
+            self._analysed(rows, tables.checksum),
+            estimand=estimand,
+            level=self.confidence,
+            evidence_level=self.words.evidence_level,
+            method=METHODS[self.estimator],
+            provenance=source,
+            warnings=warnings,
+        )
+
+    def within(self, participants: pd.DataFrame) -> Self:
+        """Return the design to use inside a group: the headline only, without traits that do not vary there."""
+        varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
+        return self.model_copy(update={"alternatives": (), "covariates": varying})
+
+    def hausman(self, tables: Tables, measure: str) -> WaldTest | None:
+        """Return the robust Hausman test for one outcome; None where there is no estimate."""
+        rows, _ = self._complete(tables, measure, None)
+        if self._reason(rows):
+            return None
+        return hausman(self.sample(rows), period_effects=self.period_effects)
+
+    def rows(self, tables: Tables, measure: str | None, persons: Persons | None = None) -> pd.DataFrame:
+        """Return one row per person and period with treatment, covariates and (if named) outcome in ``value``.
+
+        Rows are ordered by participant, then period; ``period_number`` counts the periods from zero. Only rows without
+        missing values are kept.
+        """
+        people = _chosen(tables.participants, persons)
+        names = [*self._measures, *([measure] if measure is not None else [])]
+        outcomes = tables.outcomes
+        outcomes = outcomes[outcomes["measure"].isin(names)]
+        wide = outcomes.pivot(index=["participant_id", "period"], columns="measure", values="value")  # noqa: PD010
+        wide = wide.reindex(columns=names).dropna().reset_index()
+        if measure is not None:
+            wide = wide.rename(columns={measure: "value"})
+        ordered = self.periods or in_order(outcomes["period"].unique().tolist())
+        number = {period: position for position, period in enumerate(ordered)}
+        wide = wide[wide["period"].isin(number)]
+        position = pd.Series(np.arange(len(people)), index=people["participant_id"].to_numpy())
+        wide = wide.assign(
+            period_number=wide["period"].map(number).to_numpy(np.int64),
+            person_number=wide["participant_id"].map(position),
+        )
+        wide = wide[wide["person_number"].notna()].sort_values(["person_number", "period_number"])
+        traits = [*self.covariates, *([self.clusters] if self.clusters is not None else [])]
+        merged = people[["participant_id", *traits]]
+        return wide.drop(columns="person_number").merge(merged, on="participant_id", how="left", validate="m:1")
+
+    def sample(self, rows: pd.DataFrame) -> PanelSample:
+        """Return the rows, all complete, as arrays."""
+        persons = pd.factorize(rows["participant_id"])[0].astype(np.int64)
+        clusters = persons
+        if self.clusters is not None:
+            clusters = pd.factorize(rows[self.clusters], sort=True)[0].astype(np.int64)
+        return PanelSample(
+            outcome=rows["value"].to_numpy(dtype=np.float64),
+            varying=rows[list(self._measures)].to_numpy(dtype=np.float64),
+            traits=rows[list(self.covariates)].to_numpy(dtype=np.float64).reshape(len(rows), len(self.covariates)),
+            persons=persons,
+            periods=rows["period_number"].to_numpy(dtype=np.int64),
+            clusters=clusters,
+            names=tuple(f"«{name}»" for name in (*self._measures, *self.covariates)),
+        )
+
+    @property
+    def _measures(self) -> tuple[str, ...]:
+        return (self.treatment_measure, *self.covariate_measures)
+
+    def _complete(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[pd.DataFrame, list[str]]:
+        """Return the complete rows, and a warning where rows with an outcome had to be left out."""
+        rows = self.rows(tables, measure, persons)
+        outcomes = tables.outcomes
+        known = outcomes[(outcomes["measure"] == measure) & outcomes["value"].notna()]
+        n_known = int(known["participant_id"].isin(_chosen(tables.participants, persons)["participant_id"]).sum())
+        if len(rows) == n_known:
+            return rows, []
+        return rows, ["Some periods in which the outcome is known lack the treatment or a covariate and are left out."]
+
+    def _reason(self, rows: pd.DataFrame) -> str:
+        if rows.empty:
+            return "Nobody has this outcome together with the treatment and the covariates."
+        if rows["value"].nunique() == 1:
+            return "This outcome is the same in every row, so there is no spread to judge an effect by."
+        if next(refusals.in_rows(self, self.sample(rows)), None) is not None:
+            return "Among the rows with this outcome, treatment and covariates do not determine the effect."
+        return ""
+
+    def _fitted(self, rows: pd.DataFrame) -> tuple[list[Term], str, list[str]]:
+        """Return the fitted terms, or the reason why there are none, and the warnings."""
+        reason = self._reason(rows)
+        if reason:
+            return [], reason, []
+        sample = self.sample(rows)
+        n_persons = int(sample.persons.max()) + 1
+        terms = []
+        for estimator, errors in self.terms:
+            regression = regression_of(sample, estimator, period_effects=self.period_effects)
+            fitted = fit_regression(regression, errors, self.count_effects)
+            kept = np.arange(n_persons)
+            if estimator == "fixed_effects":
+                kept = np.flatnonzero(np.bincount(sample.persons) > 1)
+            terms.append(term_of(fitted, f"{estimator}, {errors}", kept.tolist(), n_persons))
+        if min(term.std_error for term in terms) <= 1e-10 * float(np.abs(sample.outcome).max()):
+            return [], "Within persons this outcome does not vary beyond the treatment, so there is no spread.", []
+        return terms, "", self._warnings(sample)
+
+    def _warnings(self, sample: PanelSample) -> list[str]:
+        """Return what the reader must know; none of it counts persons."""
+        result = []
+        used = {estimator for estimator, _ in self.terms}
+        sizes = np.bincount(sample.persons)
+        if (sizes == 1).any() and used & {"fixed_effects", "first_differences"}:
+            result.append("Some persons are seen in one period only; they say nothing about change within a person.")
+        spans = pd.Series(sample.periods).groupby(sample.persons).agg(np.ptp).to_numpy() + 1
+        if (spans > sizes).any() and "first_differences" in used:
+            result.append("Some persons miss periods in between; first differences use neighbouring periods only.")
+        if self.estimator in ("random_effects", "pooled_least_squares"):
+            test = hausman(sample, period_effects=self.period_effects)
+            if test is not None and test.p_value < _SIGNIFICANT:
+                result.append(
+                    "Lasting differences between persons go together with the treatment (robust Hausman test): "
+                    "fixed effects are to be believed rather than this headline."
+                )
+        n_clusters = int(sample.clusters.max()) + 1
+        if self.standard_errors == "two_way":
+            n_clusters = min(n_clusters, len(np.unique(sample.periods)))
+        if self.standard_errors != "classical" and n_clusters < _MANY_CLUSTERS:
+            result.append(
+                f"The errors rest on fewer than about {_MANY_CLUSTERS} clusters and then tend to be too small."
+            )
+        return result
+
+    def _analysed(self, rows: pd.DataFrame, salt: str) -> Analysed:
+        """Return who the estimate rests on; ``salt`` makes the digests useless outside these data."""
+        treatment = rows[self.treatment_measure]
+        is_on = treatment > treatment.min()
+        people = rows.assign(is_on=is_on).groupby("participant_id", sort=False)
+        treated = people["is_on"].any().to_numpy()
+        units = (
+            people[self.clusters].first() if self.clusters is not None else people["period"].first().index.to_series()
+        )
+        digest = {unit: provenance.checksum(salt, str(unit))[:16] for unit in units.unique()}
+        return Analysed(
+            n_treated=int(treated.sum()),
+            n_comparison=int((~treated).sum()),
+            n_clusters=len(digest),
+            comparison_mean=float(rows.loc[~is_on, "value"].mean()),
+            ids=tuple(digest[unit] for unit in units),
+        )
+
+
+def in_order(periods: list[str]) -> tuple[str, ...]:
+    """Return the periods sorted as numbers when all of them are, else as text.
+
+    >>> in_order(["10", "9"]), in_order(["2024Q2", "2024Q1"])
+    (('9', '10'), ('2024Q1', '2024Q2'))
+    """
+    try:
+        return tuple(sorted(periods, key=float))
+    except ValueError:
+        return tuple(sorted(periods))
+
+
+def _chosen(frame: pd.DataFrame, persons: Persons | None) -> pd.DataFrame:
+    return frame if persons is None else frame[persons]

@@ -1,0 +1,293 @@
+"""The fits behind panel designs: fixed effects, first differences, random effects plain and correlated, and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..numerics import panels
+from ..numerics.least_squares import dependent_column
+from ..numerics.panels import CountingRule, WaldTest
+from .assembly import Term
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+PanelEstimator = Literal[
+    "fixed_effects", "first_differences", "random_effects", "correlated_random_effects", "pooled_least_squares"
+]
+PanelErrors = Literal["classical", "clustered", "two_way"]
+
+_PERIODS = "the periods"
+# Estimators that compare a person with that same person only.
+WITHIN: tuple[PanelEstimator, ...] = ("fixed_effects", "first_differences", "correlated_random_effects")
+_RULES: dict[CountingRule, str] = {
+    "nested": "effects nested in the clusters are not counted (fixest's rule)",
+    "all": "all effects are counted (linearmodels' rule)",
+}
+
+
+@dataclass(frozen=True)
+class PanelSample:
+    """Complete rows of persons by periods, as arrays.
+
+    Attributes
+    ----------
+    outcome : ndarray, shape (n,)
+        In the outcome's unit.
+    varying : ndarray, shape (n, 1 + p)
+        The treatment, and p measures that are held constant.
+    traits : ndarray, shape (n, q)
+        What does not change within a person.
+    persons, periods, clusters : ndarray of int, shape (n,)
+        Codes from zero without gaps, except that a period without rows keeps its code.
+    names : tuple of str, length 1 + p + q
+        What messages call the columns of ``varying`` and ``traits``.
+    """
+
+    outcome: Array
+    varying: Array
+    traits: Array
+    persons: Codes
+    periods: Codes
+    clusters: Codes
+    names: tuple[str, ...]
+
+    def rows(self, chosen: NDArray[np.bool_]) -> PanelSample:
+        """Return the chosen rows, with persons and clusters numbered anew."""
+        return replace(
+            self,
+            outcome=self.outcome[chosen],
+            varying=self.varying[chosen],
+            traits=self.traits[chosen],
+            persons=np.unique(self.persons[chosen], return_inverse=True)[1].astype(np.int64),
+            periods=self.periods[chosen],
+            clusters=np.unique(self.clusters[chosen], return_inverse=True)[1].astype(np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A panel regression before it is fitted: the regressors, the treatment first, and their names.
+
+    ``n_means`` columns from position ``first_mean`` on are person means of ``varying`` (Mundlak).
+    """
+
+    sample: PanelSample
+    estimator: PanelEstimator
+    matrix: Array
+    names: tuple[str, ...]
+    has_period_effects: bool
+    first_mean: int = 0
+    n_means: int = 0
+
+    @property
+    def slopes(self) -> NDArray[np.int64]:
+        """Positions of the regressors that are not effects of periods."""
+        return np.flatnonzero([name != _PERIODS for name in self.names]).astype(np.int64)
+
+
+def regression_of(sample: PanelSample, estimator: PanelEstimator, *, period_effects: bool) -> Regression:
+    """Return the regressors of an estimator; those whom it cannot compare (one period only) are left out."""
+    if estimator == "fixed_effects":
+        sample = sample.rows(np.bincount(sample.persons)[sample.persons] > 1)
+    columns, names = [sample.varying], list(sample.names[: sample.varying.shape[1]])
+    dummies = _period_dummies(sample.periods) if period_effects else np.zeros((len(sample.outcome), 0))
+    columns.append(dummies)
+    names += [_PERIODS] * dummies.shape[1]
+    first_mean, n_means = 0, 0
+    if estimator not in ("fixed_effects", "first_differences"):
+        columns += [np.ones((len(sample.outcome), 1)), sample.traits]
+        names += ["the constant", *sample.names[sample.varying.shape[1] :]]
+    if estimator == "correlated_random_effects":
+        first_mean = len(names)
+        # Means that add nothing are left out, such as those of the periods in a balanced panel.
+        for position, mean in enumerate(panels.means_by(sample.persons, np.column_stack(columns[:2])).T):
+            if dependent_column(np.column_stack([*columns, mean])) is None:
+                columns.append(mean[:, None])
+                is_slope = position < sample.varying.shape[1]
+                names.append("the person means" if is_slope else _PERIODS)
+                n_means += is_slope
+    return Regression(
+        sample, estimator, np.column_stack(columns), tuple(names), bool(dummies.shape[1]), first_mean, n_means
+    )
+
+
+def _period_dummies(periods: Codes) -> Array:
+    present = np.unique(periods)
+    result: Array = (periods[:, None] == present[None, 1:]).astype(np.float64)
+    return result
+
+
+def undetermined(regression: Regression) -> str | None:
+    """Return the name of a regressor that the transformed rows do not determine, or None; nothing is fitted."""
+    if regression.estimator in ("random_effects", "correlated_random_effects"):
+        rows = regression.matrix
+    else:
+        rows = _transformed(regression, None)[1]
+    if len(rows) <= rows.shape[1] + (
+        int(regression.sample.persons.max()) if regression.estimator == "fixed_effects" and len(rows) else 0
+    ):
+        return "too few rows"
+    found = dependent_column(_cleaned(rows, regression.matrix))
+    return None if found is None else regression.names[found]
+
+
+def _cleaned(rows: Array, untransformed: Array) -> Array:
+    """Return rows whose columns that are zero but for rounding are zero."""
+    size = np.abs(untransformed).max(axis=0, initial=0.0)
+    result: Array = np.where(np.abs(rows).max(axis=0, initial=0.0) <= 1e-10 * size, 0.0, rows)
+    return result
+
+
+def _transformed(regression: Regression, theta: Array | None) -> tuple[Array, Array, Codes]:
+    """Return outcome and regressors as the estimator sees them, and the positions of their rows in the sample."""
+    sample, matrix = regression.sample, regression.matrix
+    everything = np.arange(len(sample.outcome))
+    if regression.estimator == "first_differences":
+        later, earlier = panels.difference_positions(sample.persons, sample.periods)
+        return sample.outcome[later] - sample.outcome[earlier], matrix[later] - matrix[earlier], later
+    if regression.estimator == "pooled_least_squares":
+        return sample.outcome, matrix, everything
+    share = np.ones(len(everything)) if theta is None else theta[sample.persons]
+    outcome = sample.outcome - share * panels.means_by(sample.persons, sample.outcome)
+    return outcome, matrix - share[:, None] * panels.means_by(sample.persons, matrix), everything
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted panel regression, without the effects of periods, and what the interval needs.
+
+    Attributes
+    ----------
+    coefficients, covariance : ndarray, shape (s,) and (s, s)
+        Of ``regression.slopes``, the treatment first.
+    degrees_of_freedom, rule
+        Of the t distribution, and how they were counted.
+    scores : ndarray, shape (n, s)
+        Each transformed row's share in the errors.
+    positions : ndarray of int, shape (n,)
+        The rows of the sample that the transformed rows belong to.
+    """
+
+    regression: Regression
+    coefficients: Array
+    covariance: Array
+    degrees_of_freedom: float
+    rule: str
+    scores: Array
+    positions: Codes
+
+
+def fit_regression(regression: Regression, errors: PanelErrors, rule: CountingRule) -> Fitted:
+    """Return a fitted regression.
+
+    Coefficients, the weight of random effects and classical covariances come from linearmodels. Clustered covariances
+    are our own, because linearmodels counts effects of persons that are nested in the clusters, which makes the errors
+    of two-way effects too large (see ``count_coefficients``).
+    """
+    fitted = _linearmodels(regression)
+    coefficients = fitted.params.to_numpy(dtype=np.float64)
+    theta = None
+    if regression.estimator in ("random_effects", "correlated_random_effects"):
+        theta = fitted.theta.to_numpy(dtype=np.float64)[:, 0]
+    outcome, matrix, positions = _transformed(regression, theta)
+    slopes, k = regression.slopes, matrix.shape[1]
+    # Effects of periods stay out of the covariance: two-way clustering could make only theirs negative.
+    scores, coefficients = panels.fit_rows(outcome, matrix).scores[:, slopes], coefficients[slopes]
+    if errors == "classical":
+        freedom = float(fitted.df_resid)
+        words = f"the number of rows minus the {len(positions) - int(freedom)} coefficients of the regression"
+        covariance = fitted.cov.to_numpy(dtype=np.float64)[np.ix_(slopes, slopes)]
+        return Fitted(regression, coefficients, covariance, freedom, words, scores, positions)
+    sample = regression.sample
+    clusterings = [_numbered(sample.clusters[positions])]
+    if errors == "two_way":
+        clusterings.append(_numbered(sample.periods[positions]))
+    counted, words = k, "the number of clusters minus one"
+    if regression.estimator == "fixed_effects":
+        effects = [sample.persons, *([sample.periods] if regression.has_period_effects else [])]
+        n_slopes = sample.varying.shape[1]
+        counted = panels.count_coefficients(n_slopes, effects, clusterings, rule)
+        words += f"; in the errors {_RULES[rule]}"
+    if errors == "two_way":
+        words = words.replace("the number of clusters", "the smaller number of clusters (persons' or periods')", 1)
+    return Fitted(
+        regression,
+        coefficients,
+        panels.clustered_covariance(scores, clusterings, counted),
+        float(panels.smallest(clusterings) - 1),
+        words,
+        scores,
+        positions,
+    )
+
+
+def _numbered(codes: Codes) -> Codes:
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
+
+
+def _linearmodels(regression: Regression) -> Any:
+    # Imported here: a notebook that only describes a design need not wait for it.
+    from linearmodels.panel import FirstDifferenceOLS, PanelOLS, PooledOLS, RandomEffects
+
+    sample = regression.sample
+    index = pd.MultiIndex.from_arrays([sample.persons, sample.periods], names=["person", "period"])
+    outcome = pd.DataFrame({"outcome": sample.outcome}, index=index)
+    matrix = pd.DataFrame(
+        regression.matrix, index=index, columns=[f"x{number}" for number in range(regression.matrix.shape[1])]
+    )
+    if regression.estimator == "fixed_effects":
+        return PanelOLS(outcome, matrix, entity_effects=True).fit(cov_type="unadjusted")
+    if regression.estimator == "first_differences":
+        return FirstDifferenceOLS(outcome, matrix).fit(cov_type="unadjusted")
+    model = PooledOLS if regression.estimator == "pooled_least_squares" else RandomEffects
+    return model(outcome, matrix).fit(cov_type="unadjusted")
+
+
+def term_of(fitted: Fitted, name: str, people: Sequence[int], n_persons: int) -> Term:
+    """Return the treatment's effect.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Treatment first.
+    name : str
+        Of the term.
+    people : sequence of int
+        For each person code of the fitted sample, that person's position among the ``n_persons`` analysed.
+    n_persons : int
+        Length of the influence.
+    """
+    influence = np.zeros(n_persons)
+    persons = fitted.regression.sample.persons[fitted.positions]
+    np.add.at(influence, np.asarray(people)[persons], fitted.scores[:, 0])
+    return Term(
+        name=name,
+        value=float(fitted.coefficients[0]),
+        std_error=float(np.sqrt(fitted.covariance[0, 0])),
+        degrees_of_freedom=fitted.degrees_of_freedom,
+        rule=fitted.rule,
+        influence=influence,
+    )
+
+
+def hausman(sample: PanelSample, *, period_effects: bool) -> WaldTest | None:
+    """Return the robust Hausman test: the person means add nothing to random effects (Mundlak 1978; Arellano 1993).
+
+    None when no mean differs between persons, or when the regression with the means is not determined.
+
+    The covariance is clustered, so that the test needs neither equal variances nor the efficiency of random effects,
+    and the statistic cannot be negative.
+    """
+    regression = regression_of(sample, "correlated_random_effects", period_effects=period_effects)
+    if not regression.n_means or undetermined(regression) is not None:
+        return None
+    fitted = fit_regression(regression, "clustered", "nested")
+    first = int(np.searchsorted(regression.slopes, regression.first_mean))
+    chosen = slice(first, first + regression.n_means)
+    return panels.wald(fitted.coefficients[chosen], fitted.covariance[chosen, chosen], fitted.degrees_of_freedom)

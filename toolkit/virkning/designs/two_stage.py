@@ -1,0 +1,240 @@
+"""The fits behind instrumental variables: two stages or LIML, beside least squares and the intention to treat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from .. import language
+from ..disclosure import Column, Table
+from ..estimand import Estimand
+from ..numerics.instruments import (
+    ConfidenceSet,
+    Errors,
+    ReducedForms,
+    Strength,
+    anderson_rubin,
+    partial_out,
+    reduced_forms,
+    strength,
+)
+from .assembly import Term
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+InstrumentEstimator = Literal["two_stage_least_squares", "liml"]
+BesideEstimator = Literal["two_stage_least_squares", "liml", "ordinary_least_squares", "intention_to_treat"]
+
+
+@dataclass(frozen=True)
+class InstrumentSample:
+    """The persons with an outcome, as arrays.
+
+    Attributes
+    ----------
+    outcome, treatment : ndarray, shape (n,)
+        In their units; a yes/no treatment is 0 or 1.
+    instruments : ndarray, shape (n, L)
+        What moves the treatment from outside.
+    controls : ndarray, shape (n, p)
+        The constant and the covariates.
+    clusters : ndarray of int, shape (n,), or None
+        Codes from zero.
+    """
+
+    outcome: Array
+    treatment: Array
+    instruments: Array
+    controls: Array
+    clusters: Codes | None = None
+
+
+@dataclass(frozen=True)
+class SpecificationTest:
+    """A test of the specification: its name, statistic, degrees of freedom and p-value."""
+
+    name: str
+    statistic: float
+    degrees_of_freedom: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a reader must know about the instruments.
+
+    Attributes
+    ----------
+    strength : Strength
+        First stage.
+    robust_set : ConfidenceSet
+        Effects that Anderson and Rubin's test does not reject.
+    overidentification : SpecificationTest or None
+        Sargan's or Hansen's test; None with a single instrument, which nothing can contradict.
+    endogeneity : SpecificationTest
+        Wu and Hausman's test that least squares would do.
+    n_persons : int
+        Persons behind all of it.
+    """
+
+    strength: Strength
+    robust_set: ConfidenceSet
+    overidentification: SpecificationTest | None
+    endogeneity: SpecificationTest
+    n_persons: int
+
+    def table(self, measure: str) -> Table:
+        """Return the numbers as a table to be cleared, one test a row."""
+        rows: list[tuple[str, float, float | None]] = [
+            ("First stage, F", self.strength.f_statistic, self.strength.p_value),
+            ("First stage, effective F", self.strength.effective_f, None),
+            ("… should exceed (bias below a tenth)", self.strength.critical_value, None),
+            ("First stage, partial R²", self.strength.partial_r_squared, None),
+        ]
+        for test in (self.overidentification, self.endogeneity):
+            if test is not None:
+                rows.append((test.name, test.statistic, test.p_value))
+        frame = pd.DataFrame(rows, columns=["what", "value", "p_value"]).assign(persons=self.n_persons)
+        columns = (
+            Column("what", "Test"),
+            Column("value", "Value", "number", digits=3, persons="persons"),
+            Column("p_value", "p-value", "p_value", persons="persons"),
+        )
+        return Table(f"instruments-{measure}", "How far the instruments can be trusted", columns, frame)
+
+
+def fit_term(sample: InstrumentSample, estimator: BesideEstimator, errors: Errors) -> Term:
+    """Return one effect: of the treatment, or of the single instrument for the intention to treat.
+
+    Estimates and covariances come from linearmodels, with debiased=True: n - k in the classical variance,
+    n / (n - k) for HC1, G / (G - 1) × (n - 1) / (n - k) for clustered errors.
+    """
+    # Imported here: a notebook that only describes a design need not wait for it.
+    from linearmodels.iv import IV2SLS, IVLIML
+
+    cause = sample.instruments if estimator == "intention_to_treat" else sample.treatment[:, None]
+    is_exogenous = estimator in ("ordinary_least_squares", "intention_to_treat")
+    if is_exogenous:
+        model: Any = IV2SLS(sample.outcome, np.column_stack([cause, sample.controls]), None, None)
+    else:
+        chosen = IVLIML if estimator == "liml" else IV2SLS
+        model = chosen(sample.outcome, sample.controls, cause, sample.instruments)
+    fitted = model.fit(debiased=True, **_covariance_options(sample, errors))
+    position = 0 if is_exogenous else sample.controls.shape[1]
+    freedom, rule = _degrees_of_freedom(sample, errors)
+    return Term(
+        name=f"{estimator}, {errors}",
+        value=float(fitted.params.iloc[position]),
+        std_error=float(fitted.std_errors.iloc[position]),
+        degrees_of_freedom=freedom,
+        rule=rule,
+        influence=_influence(sample, cause[:, 0], fitted, is_exogenous),
+    )
+
+
+def _covariance_options(sample: InstrumentSample, errors: Errors) -> Mapping[str, Any]:
+    if errors == "clustered":
+        return {"cov_type": "clustered", "clusters": sample.clusters}
+    return {"cov_type": "unadjusted" if errors == "classical" else "robust"}
+
+
+def _degrees_of_freedom(sample: InstrumentSample, errors: Errors) -> tuple[float, str]:
+    if errors == "clustered" and sample.clusters is not None:
+        return float(len(np.unique(sample.clusters)) - 1), "the number of clusters minus one"
+    k = sample.controls.shape[1] + 1
+    return float(len(sample.outcome) - k), f"the number of persons minus the {k} coefficients of the regression"
+
+
+def _influence(sample: InstrumentSample, cause: Array, fitted: Any, is_exogenous: bool) -> Array:
+    """Return each person's share in the error of the effect, shape (n,): fitted cause × residual, scaled."""
+    residuals = np.asarray(fitted.resids, dtype=np.float64)
+    (left,) = partial_out(sample.controls, cause)
+    if is_exogenous:
+        return np.asarray(left * residuals / (left @ left))
+    shifts = partial_out(sample.controls, sample.instruments)[0]
+    predicted = shifts @ np.linalg.lstsq(shifts, left, rcond=None)[0]
+    kappa = float(getattr(fitted, "kappa", 1.0))
+    return np.asarray(predicted * residuals / ((1 - kappa) * (left @ left) + kappa * (predicted @ left)))
+
+
+def forms_of(sample: InstrumentSample, errors: Errors) -> ReducedForms:
+    """Return the regressions of outcome and treatment on the instruments."""
+    return reduced_forms(
+        sample.outcome, sample.treatment, sample.instruments, sample.controls, errors=errors, clusters=sample.clusters
+    )
+
+
+def diagnose(sample: InstrumentSample, errors: Errors, level: float) -> Diagnosis:
+    """Return first-stage strength, weak-instrument-robust set, over-identification and endogeneity tests."""
+    forms = forms_of(sample, errors)
+    return Diagnosis(
+        strength=strength(forms),
+        robust_set=anderson_rubin(forms, level),
+        overidentification=_overidentification(sample, errors),
+        endogeneity=_endogeneity(sample, errors),
+        n_persons=len(sample.outcome),
+    )
+
+
+def _overidentification(sample: InstrumentSample, errors: Errors) -> SpecificationTest | None:
+    """Return Sargan's test for classical errors, else Hansen's J of the two-step GMM; None with one instrument."""
+    from linearmodels.iv import IV2SLS, IVGMM
+
+    n_extra = sample.instruments.shape[1] - 1
+    if n_extra == 0:
+        return None
+    arrays = (sample.outcome, sample.controls, sample.treatment[:, None], sample.instruments)
+    if errors == "classical":
+        fitted: Any = IV2SLS(*arrays).fit(cov_type="unadjusted")
+        found, name = fitted.sargan, "Over-identification, Sargan"
+    else:
+        options: dict[str, Any] = {"weight_type": "robust"}
+        if errors == "clustered":
+            options = {"weight_type": "clustered", "clusters": sample.clusters}
+        fitted = IVGMM(*arrays, **options).fit(**_covariance_options(sample, errors))
+        found, name = fitted.j_stat, "Over-identification, Hansen's J"
+    return SpecificationTest(name, float(found.stat), n_extra, float(found.pval))
+
+
+def _endogeneity(sample: InstrumentSample, errors: Errors) -> SpecificationTest:
+    """Return the test that the first stage's residual adds nothing to least squares (Wu 1973, Hausman 1978)."""
+    from linearmodels.iv import IV2SLS
+
+    (left,) = partial_out(np.column_stack([sample.controls, sample.instruments]), sample.treatment)
+    model = IV2SLS(sample.outcome, np.column_stack([left, sample.treatment, sample.controls]), None, None)
+    fitted = model.fit(debiased=True, **_covariance_options(sample, errors))
+    statistic = float(fitted.params.iloc[0] / fitted.std_errors.iloc[0]) ** 2
+    freedom = _degrees_of_freedom(sample, errors)[0] - (errors != "clustered")
+    return SpecificationTest("Endogeneity, Wu-Hausman F", statistic, 1, float(stats.f.sf(statistic, 1, freedom)))
+
+
+def set_in_words(found: ConfidenceSet, estimand: Estimand) -> str:
+    """Return the weak-instrument-robust set in a sentence, also when it is empty or has no end."""
+    head = f"However weak the instruments are, the {found.level:.0%} set of Anderson and Rubin for «{estimand.outcome}»"
+    if found.shape == "empty":
+        return (
+            f"{head} is empty: no effect agrees with all instruments, so at least one of them must reach the outcome "
+            "by another way than the treatment."
+        )
+    if found.shape == "line":
+        return f"{head} has no end on either side: with these instruments the data exclude no effect."
+    is_endless = any(math.isinf(end) for piece in found.pieces for end in piece)
+    said = " or ".join(_piece(piece, estimand) for piece in found.pieces)
+    return f"{head} goes {said}." + (" It has no end: the instruments are too weak to bound the effect." * is_endless)
+
+
+def _piece(piece: tuple[float, float], estimand: Estimand) -> str:
+    factor, unit = (100.0, "per 100 people") if estimand.kind == "share" else (1.0, estimand.unit)
+    finite = [end for end in piece if math.isfinite(end)]
+    digits = language.digits_for(estimand.kind, max(abs(end) for end in finite))
+    low, high = (language.number(end * factor, digits) if math.isfinite(end) else "" for end in piece)
+    if not low:
+        return f"up to {high} {unit}"
+    return f"from {low} to {high} {unit}" if high else f"from {low} {unit} upwards"

@@ -1,0 +1,390 @@
+"""Nearest neighbours on one score, and the errors that matching leaves behind (Abadie and Imbens 2006)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .logit import BinaryFit
+
+Array = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+Whole = NDArray[np.int64]
+Ties = Literal["all", "first", "random"]
+Order = Literal["largest", "smallest", "data"]
+
+# Two equal scores must count as tied whatever the rounding of their difference.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How neighbours are chosen.
+
+    Attributes
+    ----------
+    neighbours : int
+        How many for each person, at least 1.
+    caliper : float, optional
+        Largest distance, in standard deviations of the score.
+    ties : str
+        ``all``: everybody whose squared standardised distance is within ``tolerance`` of the last neighbour's counts
+        too, with equal shares (Sekhon 2011). ``first``: the earlier row wins. ``random``: a draw decides.
+    tolerance : float
+        In squared standard deviations of the score.
+    order : str
+        Without replacement: who chooses first, by score or by row.
+    """
+
+    neighbours: int = 1
+    caliper: float | None = None
+    ties: Ties = "all"
+    tolerance: float = 1e-5
+    order: Order = "largest"
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The neighbours of some persons, the targets, among others, the pool.
+
+    Attributes
+    ----------
+    flat : ndarray of int
+        Rows of the pool, laid out so that the neighbours of a target stand together.
+    lower, upper : ndarray of int, shape (targets,)
+        The neighbours of target t are ``flat[lower[t]:upper[t]]``, with equal shares; none when both are equal.
+    n_pool : int
+        Size of the pool.
+    """
+
+    flat: Whole
+    lower: Whole
+    upper: Whole
+    n_pool: int
+
+    @property
+    def counts(self) -> Whole:
+        """Neighbours of each target, shape (targets,)."""
+        return self.upper - self.lower
+
+    def mean_of(self, values: Array) -> Array:
+        """Return the mean of a value of the pool over each target's neighbours; zero without neighbours."""
+        # Sums of deviations, since differences of large running sums would lose digits.
+        centre = float(values.mean())
+        running = np.concatenate([[0.0], np.cumsum(values[self.flat] - centre)])
+        sums = running[self.upper] - running[self.lower]
+        found = self.counts > 0
+        result: Array = np.where(found, centre + sums / np.maximum(self.counts, 1), 0.0)
+        return result
+
+    def used(self, power: int = 1) -> Array:
+        """Return the sum, over the targets, of the shares (to a power) with which each of the pool is used."""
+        shares = np.where(self.counts > 0, 1.0 / np.maximum(self.counts, 1) ** power, 0.0)
+        size = len(self.flat) + 1
+        starts = np.bincount(self.lower, weights=shares, minlength=size)
+        ends = np.bincount(self.upper, weights=shares, minlength=size)
+        by_place = np.cumsum(starts - ends)[:-1]
+        # A running sum leaves dust where nobody is used.
+        covered = np.cumsum(np.bincount(self.lower, minlength=size) - np.bincount(self.upper, minlength=size))[:-1]
+        by_place = np.where(covered > 0, by_place, 0.0)
+        return np.bincount(self.flat, weights=by_place, minlength=self.n_pool).astype(np.float64)
+
+
+def nearest(targets: Array, pool: Array, rules: Rules, cells: tuple[Whole, Whole], scale: float) -> Matches:
+    """Return each target's nearest neighbours, every one of the pool as often as needed (with replacement).
+
+    Parameters
+    ----------
+    targets, pool : ndarray, shapes (t,) and (p,)
+        Scores.
+    rules : Rules
+        With ``ties="all"``; see :func:`nearest_few` for the others.
+    cells : tuple of ndarray of int
+        Codes of the exact cells of the targets and of the pool; neighbours have the same code.
+    scale : float
+        The standard deviation of the score, which distances are measured in.
+    """
+    lower, upper = np.zeros(len(targets), dtype=np.int64), np.zeros(len(targets), dtype=np.int64)
+    flat: list[Whole] = []
+    start = 0
+    for rows, places in _by_cell(*cells):
+        chosen = places[np.argsort(pool[places], kind="stable")]
+        flat.append(chosen)
+        if len(chosen) and len(rows):
+            sorted_scores, wanted = pool[chosen] / scale, targets[rows] / scale
+            reach = _reach(wanted, sorted_scores, rules)
+            low = np.searchsorted(sorted_scores, wanted - reach, side="left")
+            high = np.searchsorted(sorted_scores, wanted + reach, side="right")
+            lower[rows], upper[rows] = start + low, start + np.maximum(low, high)
+        start += len(chosen)
+    return Matches(np.concatenate(flat) if flat else np.zeros(0, dtype=np.int64), lower, upper, len(pool))
+
+
+def _by_cell(target_cells: Whole, pool_cells: Whole) -> Iterator[tuple[Whole, Whole]]:
+    """Give the rows of the targets and of the pool in each cell that has targets."""
+    for code in np.unique(target_cells):
+        yield np.flatnonzero(target_cells == code), np.flatnonzero(pool_cells == code)
+
+
+def _reach(wanted: Array, sorted_scores: Array, rules: Rules) -> Array:
+    """Return how far each target looks, in standard deviations: to its last neighbour and those tied with it."""
+    m = min(rules.neighbours, len(sorted_scores))
+    place = np.searchsorted(sorted_scores, wanted)
+    candidates = place[:, None] + np.arange(-m, m)[None, :]
+    inside = (candidates >= 0) & (candidates < len(sorted_scores))
+    distances = np.abs(sorted_scores[np.clip(candidates, 0, len(sorted_scores) - 1)] - wanted[:, None])
+    distances = np.where(inside, distances, np.inf)
+    if rules.caliper is not None:
+        distances = np.where(distances <= rules.caliper * (1 + _ROUNDING), distances, np.inf)
+    distances.sort(axis=1)
+    # Within a caliper there may be fewer than wanted: then the last one there is.
+    last = np.clip(np.isfinite(distances).sum(axis=1), 1, m) - 1
+    furthest = distances[np.arange(len(wanted)), last]
+    found = np.isfinite(furthest)
+    reach = np.sqrt(np.where(found, furthest, 0.0) ** 2 + rules.tolerance) * (1 + _ROUNDING) + _ROUNDING
+    if rules.caliper is not None:
+        reach = np.minimum(reach, rules.caliper * (1 + _ROUNDING))
+    result: Array = np.where(found, reach, -1.0)
+    return result
+
+
+def nearest_few(
+    targets: Array,
+    pool: Array,
+    rules: Rules,
+    cells: tuple[Whole, Whole],
+    scale: float,
+    *,
+    is_replaced: bool,
+    generator: np.random.Generator,
+) -> Matches:
+    """Return at most ``neighbours`` for each target, ties broken by row or by a draw; parameters as in :func:`nearest`.
+
+    Without replacement the targets choose in the order of the rules, greedily: nobody's choice is undone for another.
+    """
+    lottery = generator.permutation(len(pool)) if rules.ties == "random" else np.arange(len(pool))
+    free = np.ones(len(pool), dtype=bool)
+    chosen: list[Whole] = [np.zeros(0, dtype=np.int64)] * len(targets)
+    places_of = {code: np.flatnonzero(cells[1] == code) for code in np.unique(cells[0])}
+    for row in _turns(targets, rules.order):
+        places = places_of[cells[0][row]]
+        places = places[free[places]]
+        squared = ((pool[places] - targets[row]) / scale) ** 2
+        if rules.caliper is not None:
+            inside = squared <= rules.caliper**2 * (1 + _ROUNDING)
+            places, squared = places[inside], squared[inside]
+        if not len(places):
+            continue
+        m = min(rules.neighbours, len(places))
+        last = np.partition(squared, m - 1)[m - 1]
+        # Nearer than the last one by more than the tolerance is certain; the rest of the places go by the tie rule.
+        tied = np.abs(squared - last) <= rules.tolerance * (1 + _ROUNDING)
+        certain = places[(squared < last) & ~tied]
+        others = places[tied]
+        chosen[row] = np.concatenate([certain, others[np.argsort(lottery[others])][: m - len(certain)]])
+        if not is_replaced:
+            free[chosen[row]] = False
+    ends = np.cumsum([len(rows) for rows in chosen], dtype=np.int64)
+    return Matches(np.concatenate(chosen), np.concatenate([[0], ends[:-1]]).astype(np.int64), ends, len(pool))
+
+
+def _turns(targets: Array, order: Order) -> Whole:
+    if order == "data":
+        return np.arange(len(targets))
+    return np.argsort(-targets if order == "largest" else targets, kind="stable")
+
+
+@dataclass(frozen=True)
+class MatchedEffect:
+    """What matching estimates.
+
+    Attributes
+    ----------
+    value, std_error : float
+        In the outcome's unit.
+    comparison_mean : float
+        What the persons of the estimand would have had without the programme.
+    influence : ndarray, shape (n,)
+        Each person's share in the error; the squares add up to the squared error.
+    weights : ndarray, shape (n,)
+        With which each person's outcome enters the two means; zero for those who are not used.
+    n_pairs, n_unmatched : int
+        Pairs, ties counted singly, and persons for whom nobody was near enough.
+    """
+
+    value: float
+    std_error: float
+    comparison_mean: float
+    influence: Array
+    weights: Array
+    n_pairs: int
+    n_unmatched: int
+
+
+def matched_effect(
+    outcome: Array,
+    treated: Booleans,
+    to_comparison: Matches,
+    to_treated: Matches | None,
+    residual_variance: tuple[Array, Array] | None = None,
+) -> MatchedEffect:
+    """Return the effect on the treated, or on everybody, with the error of Abadie and Imbens (2006).
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+    treated : ndarray of bool, shape (n,)
+    to_comparison : Matches
+        Neighbours of the treated in the comparison group.
+    to_treated : Matches, optional
+        Neighbours of the comparison group among the treated; given, the effect is that on everybody.
+    residual_variance : tuple of ndarray, shapes (n,), optional
+        Each person's signed residual and its square, from :func:`own_residuals`. Without, one variance for all from
+        the spread of the effects over the pairs, as R's Matching has it by default.
+
+    Returns
+    -------
+    MatchedEffect
+        The variance is the population's: it contains how the effect differs between persons.
+    """
+    one, zero = np.flatnonzero(treated), np.flatnonzero(~treated)
+    sides = [(one, zero, to_comparison, 1.0)] + ([] if to_treated is None else [(zero, one, to_treated, -1.0)])
+    gain, is_used = np.zeros(len(outcome)), np.zeros(len(outcome), dtype=bool)
+    use, use_squared = np.zeros(len(outcome)), np.zeros(len(outcome))
+    pair_square = np.zeros(len(outcome))
+    for rows, pool, matches, sign in sides:
+        is_used[rows] = matches.counts > 0
+        gain[rows] = sign * (outcome[rows] - matches.mean_of(outcome[pool]))
+        use[pool], use_squared[pool] = matches.used(), matches.used(2)
+        spread = matches.mean_of((outcome[pool] - outcome.mean()) ** 2)
+        centre = matches.mean_of(outcome[pool])
+        pair_square[rows] = spread - (centre - outcome.mean()) ** 2
+    n = int(is_used.sum())
+    value = float(gain[is_used].mean())
+    deviation = np.where(is_used, gain - value, 0.0)
+    residual, variance = (
+        residual_variance
+        if residual_variance is not None
+        else _common(outcome, treated, 0.5 * float((deviation**2 + np.where(is_used, pair_square, 0.0)).sum()) / n)
+    )
+    own = is_used.astype(float) if to_treated is not None else np.zeros(len(outcome))
+    # For the effect on everybody a person's own outcome counts too: (1 + use)² - 1 - use².
+    factor = np.maximum(use**2 + 2 * use * own - use_squared, 0.0)
+    total = float((deviation**2).sum() + (factor * variance).sum()) / n**2
+    side = np.where(treated, 1.0, -1.0)
+    influence = (deviation + side * (np.sqrt(own + factor) - own) * residual) / n
+    size = float((influence**2).sum())
+    weights = use + np.where(treated | (to_treated is not None), is_used, False)
+    return MatchedEffect(
+        value=value,
+        std_error=float(np.sqrt(total)),
+        comparison_mean=float(np.average(outcome[~treated], weights=weights[~treated])),
+        influence=influence * np.sqrt(total / size) if size > 0 else influence,
+        weights=weights,
+        n_pairs=int(sum(int(matches.counts.sum()) for _, _, matches, _ in sides)),
+        n_unmatched=int(sum(int((matches.counts == 0).sum()) for _, _, matches, _ in sides)),
+    )
+
+
+def _common(outcome: Array, treated: Booleans, variance: float) -> tuple[Array, Array]:
+    """Return residuals from the arm's mean, with one variance for all."""
+    residual = outcome - np.where(treated, outcome[treated].mean(), outcome[~treated].mean())
+    return residual, np.full(len(outcome), variance)
+
+
+def own_residuals(
+    outcome: Array, treated: Booleans, score: Array, neighbours: int, scale: float, tolerance: float = 1e-5
+) -> tuple[Array, Array]:
+    """Return each person's residual from the nearest of the same arm, scaled so that its square is the variance.
+
+    With J others, ties included, the variance is J / (J + 1) times the squared distance to their mean.
+    """
+    residual = np.zeros(len(outcome))
+    for arm in (treated, ~treated):
+        score_arm, value = score[arm], outcome[arm]
+        no_cells = np.zeros(len(value), dtype=np.int64)
+        # The nearest of all is the person, so one more is asked for and the person taken out again.
+        rules = Rules(neighbours=neighbours + 1, tolerance=tolerance)
+        matches = nearest(score_arm, score_arm, rules, (no_cells, no_cells), scale)
+        others = np.maximum(matches.counts - 1, 1)
+        mean = (matches.mean_of(value) * matches.counts - value) / others
+        residual[arm] = np.sqrt(others / (others + 1)) * (value - mean)
+    return residual, residual**2
+
+
+@dataclass(frozen=True)
+class ScoreCorrection:
+    """What it changes that the score was estimated (Abadie and Imbens 2016).
+
+    Attributes
+    ----------
+    variance : float
+        To be added to the squared error; negative for the effect on everybody, of either sign for that on the treated.
+    influence : ndarray, shape (n,)
+        To be added to each person's share in the error.
+    """
+
+    variance: float
+    influence: Array
+
+
+def score_correction(
+    outcome: Array,
+    matrix: Array,
+    treated: Booleans,
+    score: BinaryFit,
+    value: float,
+    *,
+    neighbours: int,
+    cells: Whole,
+    on_everybody: bool,
+) -> ScoreCorrection:
+    """Return the correction of a matched effect for the estimated score.
+
+    At the true score the estimate has some covariance c with the score's own equations, and the effect moves by d when
+    the score does; with V the covariance of the coefficients, d'Vd - c'Vc is added to the variance. Both come from how
+    regressors and outcomes vary together among the nearest on the score within each arm; matching once more on all
+    regressors, as the authors do for d, is not needed, since E[X τ(X)] splits into the mean and the covariances given
+    the score.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Regressors of the score.
+    value : float
+        The matched effect.
+    neighbours : int
+        How many others the local covariances use, at least 1.
+    cells : ndarray of int, shape (n,)
+        Codes of the exact cells.
+    """
+    e, slope = score.probability, score.slope
+    covariances, means = {}, {}
+    for arm, side in ((True, treated), (False, ~treated)):
+        rules = Rules(neighbours=neighbours + 1)
+        near = nearest(e, e[side], rules, (cells, cells[side]), float(e.std(ddof=1)) or 1.0)
+        means[arm] = near.mean_of(outcome[side])
+        factor = slope * near.counts / np.maximum(near.counts - 1, 1)
+        shares = []
+        for column in matrix.T:
+            centred = column - column.mean()
+            apart = outcome - outcome.mean()
+            product = near.mean_of((centred * apart)[side]) - near.mean_of(centred[side]) * near.mean_of(apart[side])
+            shares.append(factor * product)
+        covariances[arm] = np.column_stack(shares)
+    if on_everybody:
+        common = (covariances[True] / e[:, None] + covariances[False] / (1 - e)[:, None]).mean(axis=0)
+        moved = np.zeros(len(common))
+    else:
+        base = matrix * (slope * (means[True] - means[False] - value))[:, None] + covariances[True]
+        common = (base + covariances[False] * (e / (1 - e))[:, None]).mean(axis=0) / e.mean()
+        moved = (base - covariances[False]).mean(axis=0) / e.mean()
+    covariance = np.linalg.inv(score.information)
+    return ScoreCorrection(
+        variance=float(moved @ covariance @ moved - common @ covariance @ common),
+        influence=score.influence @ (moved - common),
+    )

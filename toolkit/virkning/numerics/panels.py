@@ -1,0 +1,153 @@
+"""Persons followed over several periods: transformations, covariances by one or two kinds of cluster, and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+CountingRule = Literal["nested", "all"]
+
+
+@dataclass(frozen=True)
+class PanelFit:
+    """Least squares on transformed rows.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (k,)
+        In the order of the regressors.
+    scores : ndarray, shape (n, k)
+        Each row's share in the error of each coefficient.
+    residuals : ndarray, shape (n,)
+        Of the transformed regression.
+    """
+
+    coefficients: Array
+    scores: Array
+    residuals: Array
+
+
+@dataclass(frozen=True)
+class WaldTest:
+    """A test that several coefficients are zero together."""
+
+    statistic: float
+    numerator: int
+    denominator: float
+    p_value: float
+
+
+def means_by(codes: Codes, rows: Array) -> Array:
+    """Return each row's mean over the rows with its code; shape as ``rows``, (n,) or (n, k)."""
+    columns = rows.reshape(len(rows), -1)
+    sizes = np.maximum(np.bincount(codes), 1)
+    sums = np.stack([np.bincount(codes, weights=column) for column in columns.T], axis=1)
+    result: Array = (sums / sizes[:, None])[codes].reshape(rows.shape)
+    return result
+
+
+def fit_rows(outcome: Array, regressors: Array) -> PanelFit:
+    """Return least squares of transformed rows, shape (n,), on regressors of full rank, shape (n, k)."""
+    orthonormal, triangle = np.linalg.qr(regressors)
+    inverse = np.linalg.inv(triangle)
+    coefficients = inverse @ (orthonormal.T @ outcome)
+    residuals = outcome - regressors @ coefficients
+    return PanelFit(coefficients, orthonormal @ inverse.T * residuals[:, None], residuals)
+
+
+def clustered_covariance(scores: Array, clusterings: Sequence[Codes], n_coefficients: int) -> Array:
+    """Return the covariance that allows rows of one cluster to move together, shape (k, k).
+
+    One clustering: Liang and Zeger (1986). Two: the sum of both less that of their intersection (Cameron, Gelbach and
+    Miller 2011); negative variances, which that difference can give, are set to zero along their directions. The
+    factor is G / (G - 1) × (n - 1) / (n - K), with G the smaller number of clusters.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, k)
+        From :func:`fit_rows`.
+    clusterings : sequence of one or two ndarray of int, shape (n,)
+        Codes from zero without gaps.
+    n_coefficients : int
+        K, counted by a rule that the caller names.
+    """
+    n = len(scores)
+    total = sum((_cross(scores, codes) for codes in clusterings), np.zeros((scores.shape[1],) * 2))
+    if len(clusterings) == 2:
+        first, second = clusterings
+        both = np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]
+        total = _without_negative(total - _cross(scores, both))
+    n_clusters = smallest(clusterings)
+    result: Array = total * (n_clusters / (n_clusters - 1) * (n - 1) / (n - n_coefficients))
+    return result
+
+
+def smallest(clusterings: Sequence[Codes]) -> int:
+    """Return the smaller number of clusters."""
+    return min(int(codes.max()) + 1 for codes in clusterings)
+
+
+def _cross(scores: Array, codes: Codes) -> Array:
+    sums = np.stack([np.bincount(codes, weights=column) for column in scores.T], axis=1)
+    return np.asarray(sums.T @ sums, dtype=np.float64)
+
+
+def _without_negative(matrix: Array) -> Array:
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    if values.min() >= 0:
+        return matrix
+    result: Array = (vectors * np.maximum(values, 0)) @ vectors.T
+    return result
+
+
+def is_nested(inner: Codes, outer: Codes) -> bool:
+    """Tell whether all rows with one inner code share one outer code."""
+    pairs = np.unique(np.column_stack([inner, outer]), axis=0)
+    return len(pairs) == len(np.unique(inner))
+
+
+def count_coefficients(
+    n_slopes: int, effects: Sequence[Codes], clusterings: Sequence[Codes], rule: CountingRule
+) -> int:
+    """Return K, the number of coefficients that a clustered covariance is corrected for.
+
+    Parameters
+    ----------
+    n_slopes : int
+        Regressors other than the effects of persons and periods.
+    effects : sequence of ndarray of int
+        The effects (of persons, of periods) in the regression.
+    clusterings : sequence of ndarray of int
+        What the errors are clustered by.
+    rule : str
+        ``nested``: effects that are nested in the clusters are not counted, as in fixest and in Stata's reghdfe; the
+        clusters already allow for them. ``all``: all are counted, as linearmodels does when there are effects of
+        persons and of periods. One level of each effect beyond the first is the constant's.
+    """
+    counted = [
+        codes for codes in effects if rule == "all" or not any(is_nested(codes, clusters) for clusters in clusterings)
+    ]
+    levels = sum(len(np.unique(codes)) - 1 for codes in counted)
+    return n_slopes + levels + 1
+
+
+def difference_positions(persons: Codes, periods: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions of rows and of the same person's rows one period earlier, by person and period."""
+    order = np.lexsort((periods, persons))
+    later, earlier = order[1:], order[:-1]
+    adjacent = (persons[later] == persons[earlier]) & (periods[later] == periods[earlier] + 1)
+    return later[adjacent], earlier[adjacent]
+
+
+def wald(coefficients: Array, covariance: Array, denominator: float) -> WaldTest:
+    """Return the test that all coefficients, shape (q,), are zero, against F with q and ``denominator`` degrees."""
+    q = len(coefficients)
+    statistic = float(coefficients @ np.linalg.solve(covariance, coefficients)) / q
+    return WaldTest(statistic, q, denominator, float(stats.f.sf(statistic, q, denominator)))

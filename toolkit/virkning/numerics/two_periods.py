@@ -1,0 +1,122 @@
+"""One difference in differences between two periods, adjusted for covariates, with its influence function.
+
+Outcome regression, weighting by the inverse propensity score, and both at once (doubly robust), as set out by Sant'Anna
+and Zhao (2020). Without covariates the three are the same difference of mean changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .least_squares import dependent_column
+from .logit import SeparationError, fit_binary
+
+Array = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+Adjustment = Literal["doubly_robust", "outcome_regression", "inverse_probability_weighting"]
+
+# A person of the comparison group who resembles the treated this much would count for a thousand others.
+HIGHEST_PROPENSITY = 0.999
+_TOLD_APART = "The covariates tell the cohort and its comparison group apart, wholly or almost."
+
+
+class NotComparableError(ArithmeticError):
+    """The covariates do not let these two groups be compared; the message says why, in a sentence without counts."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference in differences.
+
+    Attributes
+    ----------
+    value : float
+        Average effect on the treated, in the outcome's unit.
+    influence : ndarray, shape (n,)
+        Each person's influence; the variance of ``value`` is ``(influence ** 2).sum() / n ** 2``.
+    """
+
+    value: float
+    influence: Array
+
+
+def difference(change: Array, treated: Booleans, covariates: Array, adjustment: Adjustment) -> Difference:
+    """Return the average effect on the treated of what happened between two periods.
+
+    Parameters
+    ----------
+    change : ndarray, shape (n,)
+        Outcome in the later period minus that in the earlier one.
+    treated : ndarray of bool, shape (n,)
+        Treated in between; both kinds must be there.
+    covariates : ndarray, shape (n, p)
+        Traits from before, without a constant; p may be zero.
+    adjustment : str
+        doubly_robust, outcome_regression or inverse_probability_weighting.
+
+    Raises
+    ------
+    NotComparableError
+        The covariates are collinear in the comparison group, or tell the groups apart almost perfectly.
+    """
+    if covariates.shape[1] == 0:
+        return _of_weights(change, treated.astype(float), (~treated).astype(float))
+    scale = covariates.std(axis=0)
+    centred = (covariates - covariates.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    traits = np.column_stack([np.ones(len(change)), centred])
+    if dependent_column(traits[~treated]) is not None:
+        raise NotComparableError("In its comparison group the covariates do not vary independently of each other.")
+    if adjustment == "outcome_regression":
+        return _outcome_regression(change, treated, traits)
+    return _weighted(change, treated, traits, with_outcome_model=adjustment == "doubly_robust")
+
+
+def _of_weights(change: Array, ours: Array, theirs: Array) -> Difference:
+    """Return the difference of two weighted means, the weights taken as known."""
+    parts = []
+    for weights in (ours, theirs):
+        mean = float((weights * change).sum() / weights.sum())
+        parts.append((mean, weights * (change - mean) / weights.mean()))
+    return Difference(parts[0][0] - parts[1][0], parts[0][1] - parts[1][1])
+
+
+def _fit_comparison(change: Array, treated: Booleans, traits: Array) -> tuple[Array, Array]:
+    """Return the residuals from the comparison group's regression, and the influence on its coefficients, (n, k)."""
+    untreated = ~treated
+    coefficients = np.linalg.lstsq(traits[untreated], change[untreated], rcond=None)[0]
+    residuals: Array = change - traits @ coefficients
+    inverse = np.linalg.inv(traits[untreated].T @ traits[untreated] / len(change))
+    return residuals, (untreated * residuals)[:, None] * traits @ inverse
+
+
+def _outcome_regression(change: Array, treated: Booleans, traits: Array) -> Difference:
+    residuals, of_coefficients = _fit_comparison(change, treated, traits)
+    share = treated.mean()
+    value = float(residuals[treated].mean())
+    influence = treated * (residuals - value) - of_coefficients @ (treated[:, None] * traits).mean(axis=0)
+    return Difference(value, influence / share)
+
+
+def _weighted(change: Array, treated: Booleans, traits: Array, *, with_outcome_model: bool) -> Difference:
+    """Return the estimate by inverse propensity weights, of changes or of what a regression leaves of them."""
+    try:
+        fitted = fit_binary(traits, treated)
+    except SeparationError:
+        raise NotComparableError(_TOLD_APART) from None
+    propensity, of_scores = fitted.probability, fitted.influence * len(change)
+    if propensity[~treated].max() >= HIGHEST_PROPENSITY:
+        raise NotComparableError(_TOLD_APART)
+    odds = np.where(treated, 0.0, propensity / (1 - propensity))
+    if with_outcome_model:
+        rest, of_coefficients = _fit_comparison(change, treated, traits)
+    else:
+        rest, of_coefficients = change, np.zeros_like(traits)
+    plain = _of_weights(rest, treated.astype(float), odds)
+    mean_of_theirs = float((odds * rest).sum() / odds.sum())
+    by_scores = of_scores @ ((odds * (rest - mean_of_theirs))[:, None] * traits).mean(axis=0) / odds.mean()
+    means = np.average(traits, axis=0, weights=treated) - np.average(traits, axis=0, weights=odds)
+    return Difference(plain.value, plain.influence - by_scores - of_coefficients @ means)
