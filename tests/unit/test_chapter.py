@@ -16,7 +16,32 @@ from virkning.starter import start
 OPTIONAL = ("partners", "tidier", "theory_of_change", "subgroups", "vulnerability", "publication")
 
 
-@pytest.fixture(params=["bare", "no spread", "nobody in one arm", "as started"])
+WORDS = {"population": "people in the target group", "comparison": "the others"}
+# Other designs on the data that a new programme starts with; two of them need a period before.
+DESIGNS = {
+    "matched comparison": {"type": "matched_comparison", "covariates": ["age_years", "education_years"]},
+    "difference in differences": {
+        "type": "difference_in_differences",
+        "sampling": "panel",
+        "before": ["0"],
+        "after": ["12"],
+    },
+    "before and after": {"type": "before_after", "before": ["0"]},
+    "instrument": {
+        "type": "instrumental_variables",
+        "treatment": "is_previously_employed",
+        "instruments": ["is_treated"],
+    },
+}
+
+
+def with_a_period_before(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcomes with the same persons' outcomes at an earlier period, shuffled."""
+    shuffled = outcomes.groupby("measure")["value"].transform(lambda v: v.sample(frac=1, random_state=1).to_numpy())
+    return pd.concat([outcomes.assign(period="0", value=shuffled), outcomes])
+
+
+@pytest.fixture(params=["bare", "no spread", "nobody in one arm", "as started", *DESIGNS])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     start(tmp_path / "mine")
     file, data = tmp_path / "mine/programme.yml", tmp_path / "mine/data/outcomes.csv"
@@ -26,6 +51,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             del values[key]
         for key in ("covariates", "alternatives"):
             del values["design"][key]
+    if request.param in DESIGNS:
+        values["design"] = WORDS | DESIGNS[request.param]
+        del values["subgroups"]["age"]
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
     outcomes = pd.read_csv(data, dtype={"participant_id": str})
     if request.param == "no spread":
@@ -34,7 +62,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         people = pd.read_csv(tmp_path / "mine/data/participants.csv", dtype={"participant_id": str})
         kept = people.loc[people["is_treated"], "participant_id"]
         outcomes = outcomes[outcomes["participant_id"].isin(kept)]
+    if request.param in ("difference in differences", "before and after"):
+        outcomes = with_a_period_before(outcomes)
     outcomes.to_csv(data, index=False)
+    if request.param == "before and after":
+        everybody = tmp_path / "mine/data/participants.csv"
+        pd.read_csv(everybody, dtype=str).assign(is_treated="true").to_csv(everybody, index=False)
     return tmp_path / "mine"
 
 

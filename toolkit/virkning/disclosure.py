@@ -258,6 +258,20 @@ def persons_behind_share(n_with: pd.Series, n_all: pd.Series) -> pd.Series:
     return smaller.where(smaller > 0, n_all)
 
 
+def persons_behind_difference(n_treated: pd.Series, n_comparison: pd.Series) -> pd.Series:
+    """Return, per row, the smaller of two groups: what a difference rests on.
+
+    Where a design has one group only, the numbers rest on that group.
+
+    >>> persons_behind_difference(pd.Series([40, 3, 3]), pd.Series([50, 60, 0])).tolist()
+    [40, 3, 3]
+    """
+    both = pd.concat(
+        [n_treated.mask(n_treated == 0, n_comparison), n_comparison.mask(n_comparison == 0, n_treated)], axis=1
+    )
+    return both.min(axis=1)
+
+
 def names_of_persons(values: Iterable[object]) -> frozenset[str]:
     """Return the identifiers that are distinctive enough to be searched for in published text.
 

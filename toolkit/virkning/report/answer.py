@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from .. import language
-from ..disclosure import Column, Table
+from ..disclosure import Column, Table, persons_behind_difference
 from ..estimand import Outcome
 from ..estimates import Estimate, Estimates
 from .exhibit import Exhibit, escape, items
@@ -101,22 +101,22 @@ def outcomes_table(effects: Estimates, assigned: tuple[int, int]) -> Table:
                 "with": scale.say(estimate.comparison_mean + best.value) if is_lottery(estimate) else None,
                 "difference": scale.say(best.value, signed=True),
                 "interval": f"{scale.say(best.lower)} to {scale.say(best.upper)}",
-                "persons": min(first["n_treated"], first["n_comparison"]),
                 "lost_treated": assigned[0] - first["n_treated"],
                 "lost_comparison": assigned[1] - first["n_comparison"],
             }
         )
     level = language.number(effects.primary.level * 100)
+    levels = (Column("without", "Without", persons="persons"), Column("with", "With", persons="persons"))
     columns = (
         Column("outcome", "Outcome"),
         *_counts(),
-        Column("without", "Without", persons="persons"),
-        Column("with", "With", persons="persons"),
+        *(levels if any(is_lottery(estimate) for estimate in effects.values()) else ()),
         Column("difference", "Difference", persons="persons"),
         Column("interval", f"{level}% interval"),
     )
     frame = pd.DataFrame(rows, columns=[*(column.name for column in columns), *_BEHIND])
-    return Table("outcomes", "Every outcome, without and with the programme", columns, frame)
+    frame["persons"] = frame["persons"].fillna(persons_behind_difference(frame["n_treated"], frame["n_comparison"]))
+    return Table("outcomes", "Every outcome that was declared", columns, frame)
 
 
 _BEHIND = ("persons", "lost_treated", "lost_comparison")
@@ -140,7 +140,7 @@ def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
         As for :func:`outcomes_table`.
     """
     frame = estimate.effects.assign(label=[term_label(term) for term in estimate.effects["term"]])
-    frame["persons"] = frame[["n_treated", "n_comparison"]].min(axis=1)
+    frame["persons"] = persons_behind_difference(frame["n_treated"], frame["n_comparison"])
     frame["lost_treated"] = assigned[0] - frame["n_treated"]
     frame["lost_comparison"] = assigned[1] - frame["n_comparison"]
     size = float(frame["value"].iloc[0]) if estimate.is_available else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,14 +121,19 @@ def estimand_text(estimate: Estimate) -> Exhibit:
     about = estimate.estimand
     horizon = f", {about.horizon}" if about.horizon else ""
     unit = "share of people (shown per 100)" if about.kind == "share" else about.unit
-    freedom = language.number(estimate.degrees_of_freedom)
+    count = estimate.degrees_of_freedom
+    freedom = (
+        f"{language.number(count)} degrees of freedom: {estimate.degrees_of_freedom_rule}"
+        if math.isfinite(count)
+        else "the normal distribution, as errors do that hold in large samples"
+    )
     return prose(
         f"estimand-{about.measure}",
         f"**What is estimated.** The {about.quantity} on *{about.outcome}* "
         f"({unit}{horizon}), among {about.population}, "
         f"compared with {about.comparison}. Method: {estimate.method.name} {{cite:p}}`{estimate.method.citation}`; "
         f"see {{doc}}`the chapter on the method <methods/{estimate.method.chapter}>`. "
-        f"The interval uses {freedom} degrees of freedom, {estimate.degrees_of_freedom_rule}.",
+        f"The interval uses {freedom}.",
     )
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 from .. import language
 from ..data import Tables
 from ..designs import EvaluationDesign, require_sound
+from ..disclosure import persons_behind_difference
 from ..errors import DesignError
 from ..estimates import Estimate, Estimates
 from ..numerics.concentration import persons_behind_mean
@@ -142,7 +143,12 @@ def _block_frame(rows: list[tuple[object, ...]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[*_FRAME, "n_treated_behind", "n_comparison_behind"])
     for name in ("n_treated_behind", "n_comparison_behind"):
         frame[name] = _guarded(frame[name].tolist())
-    return frame.assign(n_behind=frame[["n_treated_behind", "n_comparison_behind"]].min(axis=1))
+    treated, comparison = frame["n_treated_behind"], frame["n_comparison_behind"]
+    return frame.assign(
+        # With one group only, what is said of the other rests on that one too.
+        n_comparison_behind=comparison.mask(comparison == 0, treated),
+        n_behind=persons_behind_difference(treated, comparison),
+    )
 
 
 def _guarded(persons: Sequence[int]) -> list[int]:
