@@ -65,46 +65,72 @@ class Analysed:
     ids: tuple[str, ...]
 
 
-def assemble(
-    terms: Sequence[Term],
-    analysed: Analysed,
-    *,
-    estimand: Estimand,
-    level: float,
-    evidence_level: EvidenceLevel,
-    method: Method,
-    provenance: Provenance,
-    warnings: Sequence[str],
-) -> Estimate:
-    """Return the estimate whose headline is the first of the terms.
+@dataclass(frozen=True)
+class Question:
+    """What a design asks of the data about one outcome; it becomes the estimate, or the reason why there is none.
 
-    The covariance of the terms has the reported variances on its diagonal; the correlations are those of the influence
-    functions, summed within clusters.
+    Attributes
+    ----------
+    estimand : Estimand
+        Effect of what, on whom, on which outcome.
+    level : float
+        Confidence level, 0 to 1.
+    evidence_level : EvidenceLevel
+        Maryland scale, with the reason.
+    method : Method
+        How the headline is estimated.
+    provenance : Provenance
+        What it is made from.
     """
-    rows = []
-    for term in terms:
-        reach = float(stats.t.ppf(0.5 + level / 2, term.degrees_of_freedom)) * term.std_error
-        p_value = 2 * float(stats.t.sf(abs(term.value) / term.std_error, term.degrees_of_freedom))
-        numbers = (term.value, term.std_error, term.value - reach, term.value + reach, p_value)
-        rows.append((term.name, estimand.period, *numbers, analysed.n_treated, analysed.n_comparison))
-    influence = np.column_stack([term.influence for term in terms])
-    return Estimate(
-        estimand=estimand,
-        level=level,
-        evidence_level=evidence_level,
-        method=method,
-        frame=pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)),
-        covariance=_covariance(influence, analysed.ids, np.array([term.std_error for term in terms])),
-        degrees_of_freedom=terms[0].degrees_of_freedom,
-        degrees_of_freedom_rule=terms[0].rule,
-        n_units=analysed.n_treated + analysed.n_comparison,
-        n_clusters=analysed.n_clusters,
-        comparison_mean=analysed.comparison_mean,
-        provenance=provenance,
-        influence=influence,
-        influence_ids=analysed.ids,
-        warnings=tuple(warnings),
-    )
+
+    estimand: Estimand
+    level: float
+    evidence_level: EvidenceLevel
+    method: Method
+    provenance: Provenance
+
+    def unavailable(self, reason: str, *, n_units: int) -> Estimate:
+        """Return the object that stands for an estimate that cannot be made."""
+        return Estimate.unavailable(
+            reason,
+            estimand=self.estimand,
+            level=self.level,
+            evidence_level=self.evidence_level,
+            method=self.method,
+            provenance=self.provenance,
+            n_units=n_units,
+        )
+
+    def answered(self, terms: Sequence[Term], analysed: Analysed, warnings: Sequence[str]) -> Estimate:
+        """Return the estimate whose headline is the first of the terms.
+
+        The covariance of the terms has the reported variances on its diagonal; the correlations are those of the
+        influence functions, summed within clusters.
+        """
+        rows = []
+        for term in terms:
+            reach = float(stats.t.ppf(0.5 + self.level / 2, term.degrees_of_freedom)) * term.std_error
+            p_value = 2 * float(stats.t.sf(abs(term.value) / term.std_error, term.degrees_of_freedom))
+            numbers = (term.value, term.std_error, term.value - reach, term.value + reach, p_value)
+            rows.append((term.name, self.estimand.period, *numbers, analysed.n_treated, analysed.n_comparison))
+        influence = np.column_stack([term.influence for term in terms])
+        return Estimate(
+            estimand=self.estimand,
+            level=self.level,
+            evidence_level=self.evidence_level,
+            method=self.method,
+            frame=pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)),
+            covariance=_covariance(influence, analysed.ids, np.array([term.std_error for term in terms])),
+            degrees_of_freedom=terms[0].degrees_of_freedom,
+            degrees_of_freedom_rule=terms[0].rule,
+            n_units=analysed.n_treated + analysed.n_comparison,
+            n_clusters=analysed.n_clusters,
+            comparison_mean=analysed.comparison_mean,
+            provenance=self.provenance,
+            influence=influence,
+            influence_ids=analysed.ids,
+            warnings=tuple(warnings),
+        )
 
 
 def _covariance(influence: Array, ids: Sequence[str], std_errors: Array) -> Array:

@@ -13,11 +13,10 @@ from pydantic import Field
 from .. import language, provenance
 from ..data import Tables
 from ..errors import DesignError, did_you_mean
-from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.before_and_after import Mean, expected_return, lasting_share, mean_of
 from . import periods, refusals
-from .assembly import Analysed, Term, assemble
+from .assembly import Analysed, Term
 from .evaluation import EvaluationDesign, Persons
 from .two_way_refusals import ColumnsNamed
 from .words import Assumption, DesignWords
@@ -125,32 +124,18 @@ class BeforeAfter(EvaluationDesign):
         programme, and ``change beyond return`` what is left: «two periods» from the period before the last one,
         «declared» from the reliability and the usual level that the specification names.
         """
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity="average change from before the programme to after it, whatever made it",
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=METHOD,
             seed=seed,
         )
         wide, is_incomplete = self._wide(tables, measure, persons)
         last, after = wide[:, len(self.before) - 1], wide[:, -1]
         reason = _no_change(after - last)
         if reason:
-            return Estimate.unavailable(
-                reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=METHOD,
-                provenance=source,
-                n_units=len(wide),
-            )
+            return question.unavailable(reason, n_units=len(wide))
         terms = [_term("change", mean_of(after - last))]
         more, warnings = self._returns(measure, wide)
         if is_incomplete:
@@ -159,15 +144,10 @@ class BeforeAfter(EvaluationDesign):
                 "Some participants have no outcome before or no outcome after the programme and are left out. Those "
                 "who cannot be reached have often changed in another way than those who can.",
             )
-        return assemble(
+        return question.answered(
             terms + more,
             self._analysed(tables, measure, persons, float(last.mean())),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=METHOD,
-            provenance=source,
-            warnings=[
+            [
                 "Nobody shows what would have happened without the programme: this is a change, and not known to be an "
                 "effect.",
                 *warnings,

@@ -12,11 +12,10 @@ from pydantic import Field
 from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
-from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..specification import Specification
 from . import periods, two_way_refusals
-from .assembly import Analysed, Term, assemble
+from .assembly import Analysed, Term
 from .evaluation import EvaluationDesign, Persons
 from .two_way import (
     Estimator,
@@ -181,17 +180,11 @@ class DifferenceInDifferences(EvaluationDesign):
         one term for each of them but the base period follows, such as ``event, 1977``: the gap between the groups in
         that period less their gap in the base period, estimated as the headline is.
         """
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity=f"average effect on those offered the programme, over {_listed(self.after)}",
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=METHODS[self.estimator],
             seed=seed,
         )
         observed, reason, warnings = self._observed(tables, measure, persons)
@@ -200,24 +193,11 @@ class DifferenceInDifferences(EvaluationDesign):
             terms, reason, more = self._terms(observed)
             warnings += more
         if observed is None or reason:
-            return Estimate.unavailable(
-                reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=METHODS[self.estimator],
-                provenance=source,
-                n_units=0 if observed is None else len(observed.treated),
-            )
-        return assemble(
+            return question.unavailable(reason, n_units=0 if observed is None else len(observed.treated))
+        return question.answered(
             terms,
             self._analysed(tables, measure, persons, observed),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=METHODS[self.estimator],
-            provenance=source,
-            warnings=warnings,
+            warnings,
         )
 
     def within(self, participants: pd.DataFrame) -> Self:

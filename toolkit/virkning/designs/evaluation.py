@@ -13,8 +13,11 @@ from pydantic import Field
 
 from ..data import Tables
 from ..errors import DesignError
-from ..estimates import Estimate
+from ..estimand import Estimand
+from ..estimates import Estimate, Method, Provenance
+from ..provenance import code_version
 from ..specification import Specification
+from .assembly import Question
 from .words import DesignWords
 
 Persons = NDArray[np.bool_]
@@ -45,3 +48,38 @@ class EvaluationDesign(Specification):
     @abstractmethod
     def within(self, participants: pd.DataFrame) -> Self:
         """Return the design to use inside a group of participants: the headline only, without what does not vary."""
+
+    def question(self, tables: Tables, measure: str, *, quantity: str, method: Method, seed: int) -> Question:
+        """Return what is asked about one outcome, ready to be answered.
+
+        Parameters
+        ----------
+        tables : Tables
+            Validated data.
+        measure : str
+            The outcome.
+        quantity : str
+            What kind of effect, such as «average effect of being offered the programme».
+        method : Method
+            How the headline is estimated.
+        seed : int
+            Start of the random numbers; kept in the provenance.
+        """
+        return Question(
+            estimand=Estimand.of(
+                measure,
+                tables.measures[measure],
+                quantity=quantity,
+                population=self.population,
+                comparison=self.comparison,
+            ),
+            level=self.confidence,
+            evidence_level=self.words.evidence_level,
+            method=method,
+            provenance=Provenance(
+                data_checksum=tables.checksum,
+                schema=", ".join(tables.schemas),
+                code_version=code_version(),
+                seed=seed,
+            ),
+        )

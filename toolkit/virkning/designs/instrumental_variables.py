@@ -15,14 +15,14 @@ from ..data import Tables
 from ..disclosure import Column, Table
 from ..errors import DesignError
 from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.compliers import Compliers, describe_compliers
 from ..numerics.concentration import persons_behind_mean
 from ..numerics.instruments import Errors
 from ..numerics.least_squares import dependent_column
 from ..specification import Specification
 from . import instrument_refusals as refusals
-from .assembly import Analysed, Term, assemble
+from .assembly import Analysed, Term
 from .evaluation import EvaluationDesign, Persons
 from .two_stage import (
     BesideEstimator,
@@ -157,17 +157,11 @@ class InstrumentalVariables(EvaluationDesign):
         """Return the effect on one outcome; the specification was found sound by :meth:`problems`."""
         assigned = _chosen(tables.analysis(measure), persons)
         frame = assigned[assigned["value"].notna()]
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity=self._quantity(frame),
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=METHODS[self.estimator],
             seed=seed,
         )
         reason = self._reason(frame)
@@ -178,31 +172,18 @@ class InstrumentalVariables(EvaluationDesign):
             if min(term.std_error for term in terms) <= 1e-10 * float(np.abs(sample.outcome).max()):
                 reason = "Among those alike this outcome does not vary, so there is no spread to judge an effect by."
         if reason:
-            return Estimate.unavailable(
-                reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=METHODS[self.estimator],
-                provenance=source,
-                n_units=len(frame),
-            )
-        warnings = _warnings(sample, diagnose(sample, self.standard_errors, self.confidence), estimand)
+            return question.unavailable(reason, n_units=len(frame))
+        warnings = _warnings(sample, diagnose(sample, self.standard_errors, self.confidence), question.estimand)
         if len(frame) < len(assigned):
             warnings.insert(
                 0,
                 "Some persons have no outcome and are left out. If the instrument changed who could be reached, the "
                 "estimate is biased.",
             )
-        return assemble(
+        return question.answered(
             terms,
             self._analysed(frame, tables.checksum),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=METHODS[self.estimator],
-            provenance=source,
-            warnings=warnings,
+            warnings,
         )
 
     def within(self, participants: pd.DataFrame) -> Self:

@@ -13,13 +13,12 @@ from pydantic import Field
 from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
-from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.logit import Link
 from ..numerics.overlap import Overlap, overlap
 from . import comparison_refusals as refusals
 from . import comparison_terms as terms
-from .assembly import Analysed, Array, assemble
+from .assembly import Analysed, Array
 from .comparison_choices import NEEDS_SCORE, Choice, Estimator, Matching, StandardErrors, Target, Trimming
 from .evaluation import EvaluationDesign, Persons
 from .words import Assumption, DesignWords
@@ -170,32 +169,18 @@ class MatchedComparison(EvaluationDesign):
 
     def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
         """Return the effect on one outcome; the specification was found sound by :meth:`problems`."""
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity=_QUANTITIES[self.estimand],
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=METHODS[self.estimator],
             seed=seed,
         )
         everyone = _chosen(tables.analysis(measure), persons)
         frame = everyone[everyone["value"].notna()]
         prepared, fitted, reason, warnings = self._fitted(frame, seed)
         if prepared is None or reason:
-            return Estimate.unavailable(
-                reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=METHODS[self.estimator],
-                provenance=source,
-                n_units=len(frame),
-            )
+            return question.unavailable(reason, n_units=len(frame))
         if len(frame) < len(everyone):
             warnings.insert(
                 0,
@@ -203,7 +188,7 @@ class MatchedComparison(EvaluationDesign):
                 "the estimate is biased.",
             )
         ids = frame.loc[prepared.kept, "participant_id"].astype(str)
-        return assemble(
+        return question.answered(
             [item.term for item in fitted],
             Analysed(
                 n_treated=int(prepared.persons.treated.sum()),
@@ -212,12 +197,7 @@ class MatchedComparison(EvaluationDesign):
                 comparison_mean=fitted[0].comparison_mean,
                 ids=tuple(provenance.checksum(tables.checksum, person)[:16] for person in ids),
             ),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=METHODS[self.estimator],
-            provenance=source,
-            warnings=warnings,
+            warnings,
         )
 
     def within(self, participants: pd.DataFrame) -> Self:

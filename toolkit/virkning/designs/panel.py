@@ -12,12 +12,11 @@ from pydantic import Field
 from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
-from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.panels import CountingRule, WaldTest
 from ..specification import Specification
 from . import panel_refusals as refusals
-from .assembly import Analysed, Term, assemble
+from .assembly import Analysed, Term
 from .evaluation import EvaluationDesign, Persons
 from .panel_fits import (
     PanelErrors,
@@ -162,17 +161,11 @@ class Panel(EvaluationDesign):
     def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
         """Return the effect on one outcome over all its periods; :meth:`problems` found the specification sound."""
         people = _chosen(tables.participants, persons)
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity="average effect of one unit of the treatment in the same period, over all periods",
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=METHODS[self.estimator],
             seed=seed,
         )
         rows, terms, warnings = pd.DataFrame(), list[Term](), list[str]()
@@ -184,28 +177,15 @@ class Panel(EvaluationDesign):
             terms, reason, warnings = self._fitted(rows)
             warnings = lost + warnings
         if reason:
-            return Estimate.unavailable(
-                reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=METHODS[self.estimator],
-                provenance=source,
-                n_units=rows["participant_id"].nunique() if len(rows) else 0,
-            )
+            return question.unavailable(reason, n_units=rows["participant_id"].nunique() if len(rows) else 0)
         if rows["participant_id"].nunique() < len(people):
             warnings.insert(
                 0, "Some persons have no outcome in a period with treatment and covariates, and are left out."
             )
-        return assemble(
+        return question.answered(
             terms,
             self._analysed(rows, tables.checksum),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=METHODS[self.estimator],
-            provenance=source,
-            warnings=warnings,
+            warnings,
         )
 
     def within(self, participants: pd.DataFrame) -> Self:

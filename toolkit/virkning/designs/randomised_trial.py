@@ -12,12 +12,11 @@ from pydantic import Field
 from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
-from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.assignment import Lottery
 from ..specification import Specification
 from . import refusals
-from .assembly import Analysed, Term, assemble
+from .assembly import Analysed, Term
 from .evaluation import EvaluationDesign, Persons
 from .regression import Estimator, Sample, StandardErrors, fit, refuse_impossible
 from .words import Assumption, DesignWords
@@ -141,47 +140,28 @@ class RandomisedTrial(EvaluationDesign):
 
     def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
         """Return the effect on one outcome; the specification was found sound by :meth:`problems`."""
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity="average effect of being offered the programme (intention to treat)",
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=METHODS[self.estimator],
             seed=seed,
         )
         assigned = _chosen(tables.analysis(measure), persons)
         frame = assigned[assigned["value"].notna()]
         terms, reason, warnings = self._terms(frame)
         if reason:
-            return Estimate.unavailable(
-                reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=METHODS[self.estimator],
-                provenance=source,
-                n_units=len(frame),
-            )
+            return question.unavailable(reason, n_units=len(frame))
         if len(frame) < len(assigned):
             warnings.insert(
                 0,
                 "Some of those assigned have no outcome and are left out; the check of attrition shows how many in "
                 "each group. If the offer changed who could be reached, the estimate is biased.",
             )
-        return assemble(
+        return question.answered(
             terms,
             self._analysed(frame, tables.checksum),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=METHODS[self.estimator],
-            provenance=source,
-            warnings=warnings,
+            warnings,
         )
 
     def within(self, participants: pd.DataFrame) -> Self:

@@ -13,13 +13,12 @@ from .. import provenance
 from ..data import Tables
 from ..disclosure import Table
 from ..errors import DesignError
-from ..estimand import Estimand
-from ..estimates import Estimate, EvidenceLevel, Method, Provenance
+from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.group_time import Aggregation, BasePeriod, Comparison, Rules
 from ..numerics.two_periods import Adjustment
 from . import staggered_disclosures as disclosures
 from . import staggered_refusals as refusals
-from .assembly import Analysed, assemble
+from .assembly import Analysed
 from .evaluation import EvaluationDesign, Persons
 from .staggered_panel import Followed, follow
 from .staggered_terms import Fitted, fit
@@ -169,42 +168,22 @@ class StaggeredAdoption(EvaluationDesign):
 
     def estimate_outcome(self, tables: Tables, measure: str, *, seed: int, persons: Persons | None = None) -> Estimate:
         """Return the effect on one outcome; the specification was found sound by :meth:`problems`."""
-        estimand = Estimand.of(
+        question = self.question(
+            tables,
             measure,
-            tables.measures[measure],
             quantity=f"average effect on those reached ({AVERAGES[self.aggregation]})",
-            population=self.population,
-            comparison=self.comparison,
-        )
-        source = Provenance(
-            data_checksum=tables.checksum,
-            schema=", ".join(tables.schemas),
-            code_version=provenance.code_version(),
+            method=Method(f"group-time effects, {AVERAGES[self.aggregation]}", self.words.citation, self.words.chapter),
             seed=seed,
         )
-        method = Method(f"group-time effects, {AVERAGES[self.aggregation]}", self.words.citation, self.words.chapter)
         followed = follow(self, tables, measure, persons)
         units = self._units(tables, followed)
         fitted = fit(self, followed, units)
         if fitted.reason:
-            return Estimate.unavailable(
-                fitted.reason,
-                estimand=estimand,
-                level=self.confidence,
-                evidence_level=self.words.evidence_level,
-                method=method,
-                provenance=source,
-                n_units=len(followed.rows),
-            )
-        return assemble(
+            return question.unavailable(fitted.reason, n_units=len(followed.rows))
+        return question.answered(
             fitted.terms,
             self._analysed(fitted, units, tables.checksum),
-            estimand=estimand,
-            level=self.confidence,
-            evidence_level=self.words.evidence_level,
-            method=method,
-            provenance=source,
-            warnings=fitted.warnings,
+            fitted.warnings,
         )
 
     def within(self, participants: pd.DataFrame) -> Self:
