@@ -144,7 +144,9 @@ def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
     frame["lost_treated"] = assigned[0] - frame["n_treated"]
     frame["lost_comparison"] = assigned[1] - frame["n_comparison"]
     size = float(frame["value"].iloc[0]) if estimate.is_available else 0.0
-    digits = 4 if estimate.estimand.kind == "share" else language.digits_for(estimate.estimand.kind, size)
+    # Shares and logarithms are small numbers: two decimals would leave nothing to read.
+    is_small = estimate.estimand.kind == "share" or 0 < abs(size) < 1
+    digits = 4 if is_small else language.digits_for(estimate.estimand.kind, size)
     numbers = (("value", "Difference"), ("std_error", "Standard error"), ("lower", "Lower"), ("upper", "Upper"))
     columns = (
         Column("label", "Estimator"),
