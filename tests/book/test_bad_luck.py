@@ -130,7 +130,7 @@ def test_a_warning_of_the_build_is_an_error_and_the_old_book_stays(stocked: Path
     before = state(stocked)
     programme, run = vk.Programme.read(broken), dataclasses.replace(nsw.published.run, fingerprint="another")
     with pytest.raises(BookError) as caught:
-        book_module.build(programme, run, vk.read_data(programme), root=stocked / "_build")
+        book_module.build(programme, run, root=stocked / "_build")
     assert "why.md" in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert state(stocked) == before

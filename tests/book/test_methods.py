@@ -25,7 +25,7 @@ def pages(nsw, tmp_path_factory: pytest.TempPathFactory) -> Path:
     programme = vk.Programme.read("nsw")
     assert len(list(run_module._execute_all(work, place / "run/notebooks", programme.folder))) == len(DESIGNS)
     run = dataclasses.replace(finished, folder=place / "run", methods=tuple(sorted(DESIGNS)), fingerprint="all methods")
-    return book_module.build(programme, run, vk.read_data(programme), root=place / "_build").index.parent / "methods"
+    return book_module.build(programme, run, root=place / "_build").index.parent / "methods"
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNS))

@@ -19,7 +19,6 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from .data import Tables
 from .disclosure import names_of_persons
 from .errors import BookError
 from .gate import check_notebooks, check_pages
@@ -49,7 +48,7 @@ class Book:
     is_new: bool
 
 
-def build(programme: Programme, run: Run, tables: Tables, *, root: Path = Path("_build")) -> Book:
+def build(programme: Programme, run: Run, *, root: Path = Path("_build")) -> Book:
     """Build a programme's book from an executed run.
 
     The pages are always built from nothing, since incremental builds leave old titles and values in other pages; and
@@ -57,8 +56,8 @@ def build(programme: Programme, run: Run, tables: Tables, *, root: Path = Path("
 
     Parameters
     ----------
-    programme, run, tables
-        What to publish; the tables tell which identifiers must not appear.
+    programme, run
+        What to publish; the run's tables tell which identifiers must not appear.
     root : Path
         The book comes to ``<root>/<programme>/html``.
 
@@ -75,7 +74,7 @@ def build(programme: Programme, run: Run, tables: Tables, *, root: Path = Path("
     _recover(place)
     if _is_built(place, mark):
         return Book(html / "index.html", False)
-    identifiers = names_of_persons(tables.participants["participant_id"])
+    identifiers = names_of_persons(run.tables.participants["participant_id"])
     notebooks = {name: run.notebook(name) for name in (*CHAPTERS, *(f"methods/{name}" for name in run.methods))}
     check_notebooks(notebooks, identifiers)
     try:

@@ -42,7 +42,7 @@ def publish(
         Of the kind that tells what went wrong; the book that was there before stays as it was.
     """
     done = run(programme, root=runs, progress=progress)
-    book = build(programme, done, read_data(programme), root=books)
+    book = build(programme, done, root=books)
     return Published(book, done, headline_text(done.effects.primary))
 
 

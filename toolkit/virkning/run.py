@@ -12,7 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .chapter import EFFECTS, RECORD
-from .data import read_data
+from .data import Tables, read_data
 from .designs import require_sound
 from .engine import execute
 from .errors import BookError
@@ -53,12 +53,15 @@ class Run:
         Method chapters that the results use.
     n_executed : int
         Chapters that ran now; the others were there already.
+    tables : Tables
+        The validated data.
     """
 
     folder: Path
     fingerprint: str
     methods: tuple[str, ...]
     n_executed: int
+    tables: Tables = field(repr=False)
 
     @property
     def effects(self) -> Estimates:
@@ -120,7 +123,7 @@ def run(programme: Programme, *, root: Path = Path("runs"), progress: Progress |
         n_executed += seconds > 0
         if progress:
             progress(name, position, len(work), seconds)
-    return Run(place, mark, methods, n_executed)
+    return Run(place, mark, methods, n_executed, tables)
 
 
 Work = list[tuple[str, NotebookNode, Mapping[str, Any]]]
