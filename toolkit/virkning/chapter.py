@@ -16,6 +16,7 @@ from . import report
 from .checks import CheckResult, Checks, run_checks
 from .data import Tables, codebook, read_data
 from .designs import estimate
+from .designs.findings import Finding
 from .disclosure import ClearedTable, Table, clear
 from .errors import BookError
 from .estimates import Estimate, Estimates
@@ -135,6 +136,21 @@ class Chapter:
         """Return every term of an estimate as a picture."""
         return report.figures.effects(estimate, self.clear(self.effects_table(estimate)))
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the design shows beside the estimate of the primary outcome."""
+        best = self.effects.primary
+        if not best.is_available:
+            return ()
+        return self.programme.design.findings(self.tables, best, seed=self.programme.specification.seed)
+
+    def finding_exhibits(self, finding: Finding) -> list[Exhibit]:
+        """Return one finding as a section of a page: its question, what was computed, what came out, figure, table."""
+        title = _section(finding.question, finding.explanation, finding.sentence)
+        cleared = self.clear(finding.table)
+        figure = [report.curves.curve(cleared, finding.drawing)] if finding.drawing else []
+        return [report.prose(finding.name, title), *figure, report.table(cleared)]
+
     def codebook(self, table: str) -> Table:
         """Return what each column of ``participants`` or ``outcomes`` means, and how many persons lack it."""
         return codebook(self.tables.schemas[table], getattr(self.tables, table))
@@ -154,7 +170,7 @@ class Chapter:
 
     def check_exhibits(self, check: CheckResult) -> list[Exhibit]:
         """Return one check as a section of a page: its question, what it does, what it found, figure and table."""
-        title = f"```{{rubric}} {check.question}\n:heading-level: 2\n```\n\n{check.explanation}\n\n{check.sentence}"
+        title = _section(check.question, check.explanation, check.sentence)
         shown = [report.prose(check.name, title)]
         cleared = self.clear(check.table)
         if check.name == "balance":
@@ -190,3 +206,8 @@ class Chapter:
     def rerun(self) -> Exhibit:
         """Return the commands that make the same book again."""
         return report.record.rerun(self.programme.name, code_version(), self.programme.changes)
+
+
+def _section(question: str, explanation: str, sentence: str) -> str:
+    """Return the beginning of a section of a page."""
+    return f"```{{rubric}} {question}\n:heading-level: 2\n```\n\n{explanation}\n\n{sentence}"

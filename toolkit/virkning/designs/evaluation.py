@@ -18,6 +18,7 @@ from ..estimates import Estimate, Method, Provenance
 from ..provenance import code_version
 from ..specification import Specification
 from .assembly import Question
+from .findings import Finding
 from .words import DesignWords
 
 Persons = NDArray[np.bool_]
@@ -48,6 +49,20 @@ class EvaluationDesign(Specification):
     @abstractmethod
     def within(self, participants: pd.DataFrame) -> Self:
         """Return the design to use inside a group of participants: the headline only, without what does not vary."""
+
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return what the design shows beside one estimate, in the order in which a reader asks; often nothing.
+
+        Parameters
+        ----------
+        tables : Tables
+            The data that the estimate was made from.
+        estimate : Estimate
+            What :meth:`estimate_outcome` returned; an unavailable one has no findings.
+        seed : int
+            Start of the random numbers.
+        """
+        return ()
 
     def question(self, tables: Tables, measure: str, *, quantity: str, method: Method, seed: int) -> Question:
         """Return what is asked about one outcome, ready to be answered.

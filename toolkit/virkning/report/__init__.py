@@ -1,6 +1,6 @@
 """Tables, figures, sentences and diagrams: everything that a reader sees, from cleared tables and estimates only."""
 
-from . import diagrams, figures, record, sentences
+from . import curves, diagrams, figures, record, sentences
 from .answer import answer, conclusions, effects_table, measures_table, outcomes_table, questions
 from .exhibit import MARK, Exhibit, prose
 from .sentences import Scale, Verdict, headline_text, verdict
@@ -13,6 +13,7 @@ __all__ = [
     "Verdict",
     "answer",
     "conclusions",
+    "curves",
     "diagrams",
     "effects_table",
     "figures",

@@ -33,7 +33,7 @@ LABEL_CHARACTERS = 24
 
 
 @contextmanager
-def _drawing(height_inches: float) -> Iterator[tuple[Figure, Axes]]:
+def drawing_board(height_inches: float) -> Iterator[tuple[Figure, Axes]]:
     """Give a figure of the house style that is on no global list, so that nothing leaks between chapters."""
     style = sns.axes_style("whitegrid") | sns.plotting_context("notebook", font_scale=0.95)
     style |= {"svg.hashsalt": "virkning", "svg.fonttype": "path", "font.family": "DejaVu Sans", "axes.edgecolor": GREY}
@@ -42,7 +42,7 @@ def _drawing(height_inches: float) -> Iterator[tuple[Figure, Axes]]:
         yield figure, figure.subplots()
 
 
-def _finish(figure: Figure, name: str, caption: str, alternative: str, cleared: ClearedTable | None = None) -> Exhibit:
+def finish(figure: Figure, name: str, caption: str, alternative: str, cleared: ClearedTable | None = None) -> Exhibit:
     """Return the drawn figure as an exhibit with the same bytes every time."""
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
@@ -91,7 +91,7 @@ def headline(estimate: Estimate) -> Exhibit:
     scale = Scale.of(estimate.estimand, best.value)
     rows = pd.DataFrame([{"label": "", "value": best.value, "lower": best.lower, "upper": best.upper}])
     rows[["value", "lower", "upper"]] *= scale.factor
-    with _drawing(1.5) as (figure, axes):
+    with drawing_board(1.5) as (figure, axes):
         _intervals(axes, rows, [HEADLINE])
         for name in ("lower", "value", "upper"):
             axes.annotate(
@@ -104,7 +104,7 @@ def headline(estimate: Estimate) -> Exhibit:
             )
         axes.set_yticks([])
         axes.set_xlabel(f"Difference, {scale.unit}  (dashed line: no effect)")
-        return _finish(
+        return finish(
             figure,
             f"headline-{estimate.estimand.measure}",
             f"{estimate.estimand.outcome}: best estimate (point) and {best.level:.0%} confidence interval (line).",
@@ -128,11 +128,11 @@ def effects(estimate: Estimate, cleared: ClearedTable) -> Exhibit:
     scale = Scale.of(estimate.estimand, estimate.headline().value)
     rows = estimate.effects[["value", "lower", "upper"]] * scale.factor
     rows.insert(0, "label", [textwrap.fill(term_label(term), LABEL_CHARACTERS) for term in estimate.effects["term"]])
-    with _drawing(0.9 + 0.62 * len(rows)) as (figure, axes):
+    with drawing_board(0.9 + 0.62 * len(rows)) as (figure, axes):
         _intervals(axes, rows, [HEADLINE, *[OTHER] * (len(rows) - 1)])
         axes.set_xlabel(f"Difference, {scale.unit}")
         said = _read_aloud(rows, scale.digits)
-        return _finish(
+        return finish(
             figure,
             f"effects-{estimate.estimand.measure}",
             f"{estimate.estimand.outcome}: the declared estimate (first line) beside the alternatives, "
@@ -162,13 +162,13 @@ def groups(cleared: ClearedTable, *, scale: Scale, overall: float | None, name: 
         label=[textwrap.fill(f"{row.subgroup}: {row.group}", LABEL_CHARACTERS) for row in rows.itertuples()]
     )
     rows[["value", "lower", "upper"]] = rows[["value", "lower", "upper"]].astype(float) * scale.factor
-    with _drawing(1.0 + 0.5 * max(len(rows), 1)) as (figure, axes):
+    with drawing_board(1.0 + 0.5 * max(len(rows), 1)) as (figure, axes):
         _intervals(axes, rows, [HEADLINE] * len(rows))
         if overall is not None:
             axes.axvline(overall * scale.factor, color=OTHER, linewidth=1.5, linestyle=":")
         axes.set_xlabel(f"Difference, {scale.unit}")
         said = _read_aloud(rows, scale.digits)
-        return _finish(figure, name, caption, f"Effect by group, difference in {scale.unit}. {said}.", cleared)
+        return finish(figure, name, caption, f"Effect by group, difference in {scale.unit}. {said}.", cleared)
 
 
 def love_plot(cleared: ClearedTable, threshold: float) -> Exhibit:
@@ -187,7 +187,7 @@ def love_plot(cleared: ClearedTable, threshold: float) -> Exhibit:
         return prose("love-plot", "There is no figure: no trait was named, or none may be shown.")
     values = rows["standardised_difference"].astype(float).to_numpy()
     places = np.arange(len(rows))[::-1]
-    with _drawing(1.0 + 0.36 * max(len(rows), 1)) as (figure, axes):
+    with drawing_board(1.0 + 0.36 * max(len(rows), 1)) as (figure, axes):
         axes.axvspan(-threshold, threshold, color=PALETTE[2], alpha=0.15, linewidth=0)
         axes.axvline(0, color=GREY, linewidth=1.2, linestyle="--")
         outside = np.abs(values) > threshold
@@ -200,7 +200,7 @@ def love_plot(cleared: ClearedTable, threshold: float) -> Exhibit:
         axes.set_xlabel("Standardised difference")
         sns.despine(ax=axes, left=True)
         said = "; ".join(f"{label}: {value:.2f}" for label, value in zip(rows["label"], values, strict=True))
-        return _finish(
+        return finish(
             figure,
             "love-plot",
             f"How alike the two groups were before the start. Shaded: within {threshold:g} standard deviations; "
@@ -225,7 +225,7 @@ def power_curve(curve: pd.DataFrame, *, scale: Scale, smallest: float, target: f
         Power at which it is defined, 0 to 1.
     """
     require_cleared(cleared)
-    with _drawing(2.9) as (figure, axes):
+    with drawing_board(2.9) as (figure, axes):
         axes.plot(curve["effect"] * scale.factor, curve["power"] * 100, color=HEADLINE, linewidth=3)
         axes.axhline(target * 100, color=GREY, linestyle="--", linewidth=1.2)
         axes.axvline(smallest * scale.factor, color=OTHER, linestyle=":", linewidth=2)
@@ -242,6 +242,6 @@ def power_curve(curve: pd.DataFrame, *, scale: Scale, smallest: float, target: f
         axes.set_ylabel("Chance of seeing it, %")
         sns.despine(ax=axes)
         words = f"An effect of {scale.with_unit(smallest)} would have been seen in {target:.0%} of such trials."
-        return _finish(
+        return finish(
             figure, "power", "How large an effect had to be to be seen in a trial of this size.", words, cleared
         )
