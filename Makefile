@@ -11,13 +11,16 @@ IN := .venv/bin/python -m
 PIP := $(IN) pip --disable-pip-version-check -qq install --no-deps --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint format lock clean ready
+.PHONY: help book books test lint format lock peers clean ready
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
 
 book: ready  ## Publish a programme's book to _build (PROGRAMME=nsw)
 	@.venv/bin/virkning book $(PROGRAMME)
+
+books: ready  ## Publish the books of all programmes
+	@for programme in $$(ls programmes | grep -vx starter); do .venv/bin/virkning book "$$programme" || exit; done
 
 test: ready  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
 	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
@@ -38,6 +41,9 @@ format: .venv/.project  ## Lay out code and empty notebooks as «make lint» wan
 lock: .venv/.project  ## Write requirements.lock anew from pyproject.toml, keeping versions that still fit (LOCK_ARGS=--upgrade)
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --extra test --extra develop $(LOCK_ARGS) pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --extra peers -c requirements.lock $(LOCK_ARGS) pyproject.toml -o peers.lock \
+		$$(sed -nE 's/^([a-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
 
 clean:  ## Remove what was made: books, runs, caches (not .venv)
 	rm -rf _build runs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -56,6 +62,14 @@ clean:  ## Remove what was made: books, runs, caches (not .venv)
 	@$(PIP) --require-hashes -r .venv/installer.lock
 	@$(PIP) --require-hashes --no-compile -r requirements.lock
 	@$(IN) compileall -q -j 0 -x '/tests?/' .venv/lib
+	@touch $@
+
+# The packages that a user would pick instead lie in a folder of their own, which only validations and benchmarks look into:
+# what stands beside a program can change how it works (pandas keeps text in another way where it finds pyarrow).
+peers: .venv/.peers  ## Install the packages that validations and benchmarks compare with
+.venv/.peers: peers.lock .venv/.project
+	@rm -rf .venv/peers
+	@$(PIP) --target .venv/peers --no-compile --require-hashes -r peers.lock
 	@touch $@
 
 # Byte code of our own, for whoever told Python to write none: every chapter starts a Python of its own.

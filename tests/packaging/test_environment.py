@@ -18,21 +18,22 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PEERS_LOCK = (ROOT / "peers.lock").read_text(encoding="utf-8")
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 OLDEST_PYTHON = "3.11"
 
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 WISHES = [
     *PROJECT["project"]["dependencies"],
-    *(line for extra in EXTRAS.values() for line in extra),
+    *(line for name, extra in EXTRAS.items() if name != "peers" for line in extra),
     *PROJECT["build-system"]["requires"],
 ]
 
 
-def locked_entries() -> dict[str, list[tuple[Requirement, int]]]:
+def locked_entries(lock: str) -> dict[str, list[tuple[Requirement, int]]]:
     """Return, per package, its locked versions (one per kind of machine) with their number of hashes."""
     found: dict[str, list[tuple[Requirement, int]]] = {}
-    for entry in LOCK.replace("\\\n", " ").splitlines():
+    for entry in lock.replace("\\\n", " ").splitlines():
         wish, *hashes = entry.split("--hash=")
         requirement = Requirement(wish.strip())
         sound = [text for text in hashes if re.fullmatch(r"sha256:[0-9a-f]{64}", text.strip())]
@@ -41,14 +42,27 @@ def locked_entries() -> dict[str, list[tuple[Requirement, int]]]:
     return found
 
 
-LOCKED = locked_entries()
+LOCKED = locked_entries(LOCK)
+PEERS = locked_entries(PEERS_LOCK)
+EITHER = pytest.mark.parametrize("lock", [LOCK, PEERS_LOCK], ids=["requirements", "peers"])
 
 
 @pytest.mark.parametrize("wish", WISHES)
 def test_lock_holds_what_the_project_wishes(wish: str) -> None:
     """Each dependency, extras included, is locked to versions that its specifier allows, for every Python."""
+    assert_locked(wish, LOCKED)
+
+
+@pytest.mark.parametrize("wish", EXTRAS["peers"])
+def test_lock_of_the_peers_holds_them_and_nothing_of_ours(wish: str) -> None:
+    """Peers stand on the versions that the project itself uses, so a comparison compares the peer and nothing else."""
+    assert_locked(wish, PEERS | LOCKED)
+    assert not PEERS.keys() & LOCKED.keys()
+
+
+def assert_locked(wish: str, locked_in: dict[str, list[tuple[Requirement, int]]]) -> None:
     requirement = Requirement(wish)
-    entries = LOCKED[canonicalize_name(requirement.name)]
+    entries = locked_in[canonicalize_name(requirement.name)]
     versions = [next(iter(locked.specifier)).version for locked, _ in entries]
     assert all(requirement.specifier.contains(version, prereleases=True) for version in versions), (wish, versions)
     for python in ("3.11", "3.12", "3.13", "3.14"):
@@ -57,23 +71,25 @@ def test_lock_holds_what_the_project_wishes(wish: str) -> None:
         assert len(chosen) == 1, (wish, python)
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", LOCKED | PEERS)
 def test_locked_version_is_exact_and_has_hashes(name: str) -> None:
-    for locked, n_hashes in LOCKED[name]:
+    for locked, n_hashes in (LOCKED | PEERS)[name]:
         assert [specifier.operator for specifier in locked.specifier] == ["=="]
         assert locked.url is None
         assert n_hashes > 0
 
 
-def test_lock_names_no_index() -> None:
-    assert re.search(r"https?://|index|find-links|trusted-host", LOCK) is None
+@EITHER
+def test_lock_names_no_index(lock: str) -> None:
+    assert re.search(r"https?://|index|find-links|trusted-host", lock) is None
 
 
-def test_lock_holds_nothing_that_was_edited_by_hand() -> None:
+@EITHER
+def test_lock_holds_nothing_that_was_edited_by_hand(lock: str) -> None:
     """Names stand in order, as the tool that writes the file leaves them."""
     names = [
         canonicalize_name(Requirement(line.partition("\\")[0]).name)
-        for line in LOCK.splitlines()
+        for line in lock.splitlines()
         if not line.startswith(" ")
     ]
     assert names == sorted(names)

@@ -18,6 +18,7 @@ from ..estimates import Estimate, Method, Provenance
 from ..provenance import code_version
 from ..specification import Specification
 from .assembly import Question
+from .exclusions import Exclusion, without_outcome
 from .findings import Finding
 from .words import DesignWords
 
@@ -49,6 +50,18 @@ class EvaluationDesign(Specification):
     @abstractmethod
     def within(self, participants: pd.DataFrame) -> Self:
         """Return the design to use inside a group of participants: the headline only, without what does not vary."""
+
+    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+        """Return who is left out of the estimate of one outcome, and why, in the order in which it happens.
+
+        Parameters
+        ----------
+        tables : Tables
+            Validated data.
+        measure : str
+            The outcome.
+        """
+        return (without_outcome(tables, measure),)
 
     def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
         """Return what the design shows beside one estimate, in the order in which a reader asks; often nothing.

@@ -1,0 +1,12 @@
+"""The packages that a user would pick instead are found by these tests, after everything that the project itself uses."""
+
+import sys
+from pathlib import Path
+
+# pandas decides at its own import how it keeps text: it must not find the peers' packages then.
+import pandas as pd
+
+PEERS = Path(__file__).parents[2] / ".venv" / "peers"
+if str(PEERS) not in sys.path and PEERS.is_dir():
+    assert pd.__version__
+    sys.path.append(str(PEERS))
