@@ -16,30 +16,66 @@ from ..estimates import Estimates
 from . import attrition, balance, power, randomisation_inference
 from .results import CheckResult, Checks, CheckSettings
 
-# Each check takes the designs that it says; the table below never gives it another.
+# A check takes the designs that it belongs to; one that is added to another design says what it lacks there.
 Check = Callable[[Any, Tables, Estimates, CheckSettings, np.random.Generator], CheckResult]
 
-_WITHOUT_LOTTERY: Mapping[str, Check] = MappingProxyType({power.NAME: power.check_power})
-
-CHECKS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
+# In the order in which a reader needs them.
+CHECKS: Mapping[str, Check] = MappingProxyType(
     {
-        "randomised_trial": MappingProxyType(
-            {
-                balance.NAME: balance.check_balance,
-                attrition.NAME: attrition.check_attrition,
-                randomisation_inference.NAME: randomisation_inference.check_randomisation_inference,
-                power.NAME: power.check_power,
-            }
-        ),
-        "staggered_adoption": _WITHOUT_LOTTERY,
-        "difference_in_differences": _WITHOUT_LOTTERY,
-        "matched_comparison": _WITHOUT_LOTTERY,
-        # These three have no two groups of persons that the checks above could compare; their own are still to come.
-        "instrumental_variables": MappingProxyType({}),
-        "panel": MappingProxyType({}),
-        "before_after": MappingProxyType({}),
+        balance.NAME: balance.check_balance,
+        attrition.NAME: attrition.check_attrition,
+        randomisation_inference.NAME: randomisation_inference.check_randomisation_inference,
+        power.NAME: power.check_power,
     }
 )
+
+BELONGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "randomised_trial": (balance.NAME, attrition.NAME, randomisation_inference.NAME, power.NAME),
+        "staggered_adoption": (power.NAME,),
+        "difference_in_differences": (power.NAME,),
+        "matched_comparison": (power.NAME,),
+        # These three have no two groups of persons that the checks above could compare; their own are still to come.
+        "instrumental_variables": (),
+        "panel": (),
+        "before_after": (),
+    }
+)
+
+
+def chosen(design: EvaluationDesign, settings: CheckSettings) -> tuple[str, ...]:
+    """Return the names of the checks to run: those of the design and those added, less those omitted.
+
+    Parameters
+    ----------
+    design : EvaluationDesign
+    settings : CheckSettings
+
+    Raises
+    ------
+    DesignError
+        There are no checks for this type of design, or a check is added or omitted that does not exist.
+    """
+    kind = design.words.chapter
+    if kind not in BELONGING:
+        raise DesignError(
+            "design.no_checks",
+            f"There are no checks for the design «{kind}».",
+            where="design.type",
+            why="An estimate without its checks must not be believed.",
+            do=did_you_mean(kind, BELONGING),
+        )
+    for key, names in (("add", settings.add), ("omit", tuple(settings.omit))):
+        for name in names:
+            if name not in CHECKS:
+                raise DesignError(
+                    "design.unknown_check",
+                    f"There is no check «{name}».",
+                    where=f"checks.{key}",
+                    do=did_you_mean(name, CHECKS),
+                )
+    wanted = {*BELONGING[kind], *settings.add} - set(settings.omit)
+    return tuple(name for name in CHECKS if name in wanted)
 
 
 def run_checks(
@@ -69,24 +105,16 @@ def run_checks(
     Raises
     ------
     DesignError
-        There are no checks for this type of design.
+        There are no checks for this type of design, or a check is added or omitted that does not exist.
     """
-    kind = design.words.chapter
-    if kind not in CHECKS:
-        raise DesignError(
-            "design.no_checks",
-            f"There are no checks for the design «{kind}».",
-            where="design.type",
-            why="An estimate without its checks must not be believed.",
-            do=did_you_mean(kind, CHECKS),
-        )
-    chosen = settings or CheckSettings()
+    limits = settings or CheckSettings()
     return Checks(
         [
-            check(design, tables, effects, chosen, np.random.default_rng([seed, zlib.crc32(name.encode())]))
-            for name, check in CHECKS[kind].items()
-        ]
+            CHECKS[name](design, tables, effects, limits, np.random.default_rng([seed, zlib.crc32(name.encode())]))
+            for name in chosen(design, limits)
+        ],
+        omitted=limits.omit,
     )
 
 
-__all__ = ["CHECKS", "CheckResult", "CheckSettings", "Checks", "run_checks"]
+__all__ = ["BELONGING", "CHECKS", "CheckResult", "CheckSettings", "Checks", "chosen", "run_checks"]

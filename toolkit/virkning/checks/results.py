@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from .. import language
+from ..designs.findings import Drawing
 from ..disclosure import Column, Table
 from ..errors import UsageError, did_you_mean
 from ..estimates import Snapshot
@@ -21,7 +22,12 @@ OFFERED, COMPARISON = "Offered the programme", "Comparison group"
 
 
 class CheckSettings(Specification):
-    """Limits of the checks, under ``checks`` in ``programme.yml``."""
+    """Which checks are made, and their limits, under ``checks`` in ``programme.yml``."""
+
+    add: tuple[str, ...] = Field(default=(), description="Checks to make beside those that belong to the design.")
+    omit: dict[str, str] = Field(
+        default={}, description="Checks to leave out, each with the reason; the book prints both."
+    )
 
     balance_threshold: float = Field(
         default=0.1,
@@ -60,6 +66,8 @@ class CheckResult:
         The numbers; to be cleared before it is printed.
     explanation : str
         What the check does, for a reader who meets it for the first time: MyST Markdown, may cite.
+    drawing : Drawing or None
+        How the table is drawn; a table alone when left out.
     chart : DataFrame or None
         What a figure needs beyond the table; describes no persons. Reading it gives a copy.
     numbers : mapping of str to float
@@ -73,6 +81,7 @@ class CheckResult:
     reason: str
     sentence: str
     table: Table = field(repr=False)
+    drawing: Drawing | None = None
     chart: pd.DataFrame | None = cast("pd.DataFrame | None", Snapshot())
     explanation: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict, repr=False)
@@ -84,8 +93,11 @@ class CheckResult:
 class Checks(Mapping[str, CheckResult]):
     """The checks of one result by name, in the order in which a reader needs them; immutable."""
 
-    def __init__(self, results: Iterator[CheckResult] | list[CheckResult]) -> None:
+    def __init__(
+        self, results: Iterator[CheckResult] | list[CheckResult], *, omitted: Mapping[str, str] | None = None
+    ) -> None:
         self._results = MappingProxyType({result.name: result for result in results})
+        self._omitted = MappingProxyType(dict(omitted or {}))
 
     def __getitem__(self, name: str) -> CheckResult:
         try:
@@ -113,8 +125,11 @@ class Checks(Mapping[str, CheckResult]):
         )
 
     def table(self) -> Table:
-        """Return one line per check: its question, the verdict and why."""
+        """Return one line per check: its question, the verdict and why; those left out stand last, with the reason."""
         rows = [(item.title, item.question, _VERDICTS[item.passed], item.reason) for item in self._results.values()]
+        rows += [
+            (name.replace("_", " ").capitalize(), "", "left out", reason) for name, reason in self._omitted.items()
+        ]
         columns = (
             Column("check", "Check"),
             Column("question", "Question"),
@@ -123,6 +138,11 @@ class Checks(Mapping[str, CheckResult]):
         )
         frame = pd.DataFrame(rows, columns=[column.name for column in columns])
         return Table(name="checks", title="The checks in one view", columns=columns, frame=frame)
+
+    @property
+    def omitted(self) -> Mapping[str, str]:
+        """Name and reason of each check that the programme left out."""
+        return self._omitted
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:
