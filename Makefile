@@ -11,7 +11,7 @@ IN := .venv/bin/python -m
 PIP := $(IN) pip --disable-pip-version-check -qq install --no-deps --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help book books test lint format lock peers clean ready
+.PHONY: help book books test validate lint format lock peers clean ready
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ books: ready  ## Publish the books of all programmes
 
 test: ready  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
 	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+validate: ready  ## Draw made-up worlds a thousand times, and write down how often each design finds the truth (a quarter of an hour)
+	@$(IN) virkning.simulation --to book/reliability.csv
+	@$(IN) virkning.planning --to book/power.csv
 
 lint: .venv/.project  ## Look for mistakes in style, types, spelling and imports
 	$(IN) ruff check
@@ -38,12 +42,13 @@ format: .venv/.project  ## Lay out code and empty notebooks as «make lint» wan
 	$(IN) ruff format
 	.venv/bin/nbstripout --keep-id notebooks/*.ipynb
 
+# What requirements.lock names for PyPy only (its marker says implementation_name) is not installed here, so peers bring it.
 lock: .venv/.project  ## Write requirements.lock anew from pyproject.toml, keeping versions that still fit (LOCK_ARGS=--upgrade)
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --extra test --extra develop $(LOCK_ARGS) pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --extra peers -c requirements.lock $(LOCK_ARGS) pyproject.toml -o peers.lock \
-		$$(sed -nE 's/^([a-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
+		$$(sed -nE '/implementation_name/d; s/^([a-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock | sort -u)
 
 clean:  ## Remove what was made: books, runs, caches (not .venv)
 	rm -rf _build runs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

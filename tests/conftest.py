@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How many examples a property is tried on: VIRKNING_EXAMPLES=full, as under CI, is ten times as thorough.
+settings.register_profile("quick", max_examples=100)
+settings.register_profile("full", max_examples=1000)
+settings.load_profile(os.environ.get("VIRKNING_EXAMPLES", "full" if os.environ.get("CI") == "true" else "quick"))
 
 TESTS = Path(__file__).parent
 # What takes longest begins first, so that the processes end together.
@@ -48,3 +55,71 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _rank(file: str) -> int:
     return LONGEST.index(file) if file in LONGEST else len(LONGEST)
+
+
+@pytest.fixture(scope="session")
+def made_up_effects() -> Callable[..., Any]:
+    """Return the function that makes estimates with given effects, as if a trial of 200 persons had found them."""
+    return _made_up_effects
+
+
+def _made_up_effects(
+    effects: Mapping[str, tuple[float, float, str]],
+    *,
+    correlation: float = 0.0,
+    level: int = 5,
+    n: int = 100,
+    path: tuple[Any, Any] | None = None,
+    **estimand: str,
+) -> Any:
+    """Return estimates: measure to effect, standard error and unit; ``path`` adds terms «year 1» on to the first."""
+    import numpy as np
+    import pandas as pd
+
+    from virkning.estimand import Estimand
+    from virkning.estimates import EFFECT_COLUMNS, Estimate, Estimates, EvidenceLevel, Method, Provenance
+
+    generator = np.random.default_rng(5)
+    # Orthonormal columns, so that the correlation between outcomes is exactly the one that was asked for.
+    basis, _ = np.linalg.qr(generator.standard_normal((2 * n, len(effects) + 1)))
+    found = {}
+    for rank, (measure, (value, error, unit)) in enumerate(effects.items()):
+        influence = error * (correlation**0.5 * basis[:, 0] + (1 - correlation) ** 0.5 * basis[:, rank + 1])
+        values, covariance, terms = [value], np.array([[error**2]]), ["difference_in_means, classical"]
+        if path is not None and rank == 0:
+            values, covariance = [value, *path[0]], np.asarray(path[1], dtype=float)
+            terms += [f"year {year + 1}" for year in range(len(path[0]))]
+        frame = pd.DataFrame({"term": terms, "period": "after", "value": values})
+        frame["std_error"] = np.sqrt(np.diag(covariance))
+        frame = frame.assign(
+            lower=frame["value"] - 2 * frame["std_error"], upper=frame["value"] + 2 * frame["std_error"]
+        )
+        frame = frame.assign(p_value=0.5, n_treated=n, n_comparison=n)
+        words = {"kind": "amount", "better": "higher", **estimand}
+        found[measure] = Estimate(
+            estimand=Estimand(
+                quantity="average treatment effect",
+                population="the men",
+                comparison="those not offered it",
+                measure=measure,
+                outcome=measure.replace("_", " ").capitalize(),
+                unit=unit,
+                period="after",
+                horizon="",
+                **words,
+            ),
+            level=0.95,
+            evidence_level=EvidenceLevel(level, "a lottery"),
+            method=Method("Randomised trial", "AngristPischke2009", "randomised_trial"),
+            frame=frame[list(EFFECT_COLUMNS)],
+            covariance=covariance,
+            degrees_of_freedom=float("inf"),
+            degrees_of_freedom_rule="normal",
+            n_units=2 * n,
+            n_clusters=None,
+            comparison_mean=0.0,
+            provenance=Provenance("made up", "none", "test", 0),
+            influence=np.column_stack([influence] + [np.zeros(2 * n)] * (len(terms) - 1)),
+            influence_ids=tuple(str(person) for person in range(2 * n)),
+        )
+    return Estimates(found)

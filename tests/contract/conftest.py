@@ -91,6 +91,27 @@ def starts_in_three_years() -> Tables:
     return tables_of(participants, outcomes, generator, (start_field,))
 
 
+def many_years() -> Tables:
+    """Return tables of persons who were all offered the programme, followed for twelve years."""
+    generator = np.random.default_rng(5)
+    years = [f"year {number}" for number in range(-10, 2)]
+    participants, _ = synthetic_programme_tables(MEASURES, {"earnings": 15.0}, generator, n=40)
+    on = (np.arange(-10, 2) >= -2)[None, :] * np.ones((40, 1))
+    values = {
+        "earnings": 100 + 2 * np.arange(12) + 15 * on + generator.normal(0, 8, size=on.shape),
+        "job": (generator.random(on.shape) < 0.4 + 0.2 * on).astype(float),
+        "constant": np.ones(on.shape),
+    }
+    outcomes = pd.concat(
+        pd.DataFrame(each, columns=years)
+        .assign(participant_id=participants["participant_id"].to_numpy())
+        .melt("participant_id", var_name="period")
+        .assign(measure=measure)
+        for measure, each in values.items()
+    )
+    return tables_of(participants.assign(is_treated=True), outcomes, generator)
+
+
 def some_comply() -> Tables:
     """Return tables of a lottery after which seven in ten did as they were told."""
     tables, generator = one_period(), np.random.default_rng(6)
@@ -117,6 +138,54 @@ def comes_and_goes() -> Tables:
     outcomes = outcomes[~((outcomes["measure"] == "job") & outcomes["participant_id"].isin(lost))]
     measures = {**MEASURES, "attends": Outcome(label="Attends", unit="share", kind="share", period="year 1")}
     return Tables.of(tables.participants, pd.concat([outcomes, attends]), measures, tables.schemas)
+
+
+def places() -> Tables:
+    """Return tables of 48 places, eight of which have a programme in the last three of nine years."""
+    generator, n = np.random.default_rng(5), 48
+    years = [f"year {number}" for number in range(-7, 2)]
+    ids = [f"place {number}" for number in range(n)]
+    treated = np.arange(n) % 12 < 2
+    tides = np.cumsum(generator.normal(size=(2, 9)), axis=1)
+    on = treated[:, None] & (np.arange(9) >= 6)
+    values = {
+        "earnings": 100 + 5 * generator.uniform(0, 2, (n, 2)) @ tides + generator.normal(0, 2, (n, 9)) + 15 * on,
+        "job": (generator.random((n, 9)) < 0.4 + 0.2 * on).astype(float),
+        "constant": np.ones((n, 9)),
+    }
+    outcomes = pd.concat(
+        pd.DataFrame(each, columns=years)
+        .assign(participant_id=ids)
+        .melt("participant_id", var_name="period")
+        .assign(measure=measure)
+        for measure, each in values.items()
+    )
+    keep = (outcomes["measure"] == "earnings") | (generator.random(len(outcomes)) > 0.03)
+    return Tables.of(pd.DataFrame({"participant_id": ids, "is_treated": treated}), outcomes[keep], MEASURES)
+
+
+def by_a_score() -> Tables:
+    """Return tables in which everybody from a score of 50 up was offered the programme."""
+    tables, generator = one_period(), np.random.default_rng(8)
+    people = tables.participants
+    score = 50 + np.where(people["is_treated"], 1, -1) * generator.uniform(0, 20, len(people))
+    field = Field(name="score", type="number", title="Score", unit="points", constraints=Constraints(required=True))
+    return Tables.of(
+        people.assign(score=score),
+        tables.outcomes,
+        MEASURES,
+        {**tables.schemas, "participants": load_schema("participants", (*BASELINE_FIELDS, field))},
+    )
+
+
+def until_it_ends() -> Tables:
+    """Return tables in which the time to an event was followed, and for some ended before it came."""
+    tables, generator = one_period(), np.random.default_rng(7)
+    outcomes = tables.outcomes
+    ends = outcomes[outcomes["measure"] == "earnings"].assign(measure="ends")
+    ends["value"] = (generator.random(len(ends)) < 0.7).astype(float)
+    measures = {**MEASURES, "ends": Outcome(label="Ended", unit="share", kind="share", period="year 1")}
+    return Tables.of(tables.participants, pd.concat([outcomes, ends]), measures, tables.schemas)
 
 
 EXAMPLES: dict[str, tuple[Callable[[], Tables], dict[str, object]]] = {
@@ -199,6 +268,40 @@ EXAMPLES: dict[str, tuple[Callable[[], Tables], dict[str, object]]] = {
                     "pooled_least_squares",
                 )
             ],
+        },
+    ),
+    "duration": (
+        until_it_ends,
+        {
+            "assignment": "lottery",
+            "follow_up": {"earnings": {"event": "ends", "horizon": 100}},
+            "covariates": COVARIATES,
+            "alternatives": ["ancova", "lin"],
+        },
+    ),
+    "regression_discontinuity": (
+        by_a_score,
+        # Wide enough for everybody.
+        {"running": "score", "cutoff": 50.0, "bandwidth": 25.0, "covariates": ("age_years", "education_years")},
+    ),
+    "synthetic_control": (
+        places,
+        {
+            "start": "year -1",
+            "estimator": "synthetic_differences",
+            "alternatives": [
+                {"estimator": "synthetic_differences", "standard_errors": "jackknife"},
+                {"estimator": "synthetic_control"},
+                {"estimator": "difference_in_differences"},
+            ],
+            "placebo_runs": 60,
+        },
+    ),
+    "interrupted_time_series": (
+        many_years,
+        {
+            "start": "year -2",
+            "alternatives": [{"estimator": name} for name in ("newey_west", "prais_winsten", "least_squares")],
         },
     ),
     "before_after": (

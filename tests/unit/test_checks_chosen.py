@@ -32,6 +32,12 @@ def test_unknown_check_is_refused_with_the_nearest_name(key: str) -> None:
     assert f"checks.{key}" in str(caught.value)
 
 
+def test_a_lottery_is_not_drawn_again_where_none_was_held() -> None:
+    design = DESIGNS["before_after"](population="the persons", before=("0",))
+    with pytest.raises(DesignError, match="does not apply"):
+        chosen(design, CheckSettings(add=("randomisation_inference",)))
+
+
 def test_omission_is_printed_and_other_checks_stay_the_same(rng_tables: Tables) -> None:
     effects = estimate(DESIGN, rng_tables)
     few = CheckSettings(permutations=100)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from scipy import stats
 
 from virkning.data import Tables
 from virkning.designs import estimate, problems
@@ -150,3 +151,68 @@ def test_spells_that_do_not_pass_are_told(values: np.ndarray) -> None:
 def test_within_a_group_nothing_is_declared(values: np.ndarray) -> None:
     whole = design(reliability=0.6, usual_levels={"score": 52.0})
     assert whole.within(tables_of(values).participants).usual_levels == {}
+
+
+def test_findings_hold_the_same_numbers_as_the_estimate(values: np.ndarray) -> None:
+    which = design(reliability=0.6, usual_levels={"score": 52.0})
+    tables = tables_of(values)
+    result = estimate(which, tables).primary
+    path, parts = which.findings(tables, result)
+    means = path.table.frame.set_index("place")["mean"]
+    assert means.index.tolist() == [2019, 2020, 2021]
+    np.testing.assert_allclose(means, values.mean(axis=0), rtol=1e-12)
+    assert means[2021] - means[2020] == pytest.approx(result.headline().value, rel=1e-10)
+    assert path.drawing is not None
+    assert path.drawing.start == 2020.5
+    effects = result.effects.set_index("term")["value"]
+    frame = parts.table.frame.set_index(["way", "part"])["value"]
+    for way, name in (
+        ("by the period before the last", "two periods"),
+        ("by the declared reliability", "declared"),
+    ):
+        assert frame[way, "Return to be expected"] == effects[f"return, {name}"]
+        assert frame[way, "Left"] == effects[f"change beyond return, {name}"]
+        assert frame[way, "Change"] == pytest.approx(effects["change"], rel=1e-12)
+        share = effects[f"return, {name}"] / effects["change"]
+        assert f"could explain {share:.0%} of the change" in parts.sentence
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [([8, 0, 4], "the whole change"), ([-8, 0, 4], "explains none of it"), ([2, 0, 8], "% of the change")],
+)
+def test_share_that_was_to_be_expected(steps: list[float], words: str) -> None:
+    generator = np.random.default_rng(6)
+    tables = tables_of(generator.normal(50, 8, size=(N, 1)) + generator.normal(0, 0.1, size=(N, 3)) + steps)
+    _, parts = design().findings(tables, estimate(design(), tables).primary)
+    assert words in parts.sentence
+
+
+def test_nothing_is_said_of_the_return_where_nothing_tells_it(values: np.ndarray) -> None:
+    tables = tables_of(values)
+    which = design(before=["2020"])
+    (path,) = which.findings(tables, estimate(which, tables).primary)
+    assert path.name == "mean-by-period"
+    constant = tables_of(np.ones((N, 3)))
+    assert design().findings(constant, estimate(design(), constant).primary) == ()
+
+
+def test_exclusions_and_those_whose_earlier_period_is_not_known(values: np.ndarray) -> None:
+    holes = values.copy()
+    holes[0, 2], holes[1, 1], holes[2, 0] = np.nan, np.nan, np.nan
+    tables = tables_of(holes)
+    found = design().exclusions(tables, "score")
+    assert [np.flatnonzero(item.persons).tolist() for item in found] == [[0], [1]]
+    result = estimate(design(), tables).primary
+    assert result.n_units == N - 2
+    path, parts = design().findings(tables, result)
+    assert path.table.frame["persons"].tolist() == [N - 3, N - 2, N - 2]
+    assert set(parts.table.frame["persons"]) == {N - 3}
+
+
+@pytest.mark.parametrize(("rule", "count"), [("standard", N - 1), ("residual", N - 1), ("large_sample", np.inf)])
+def test_rules_for_degrees_of_freedom(values: np.ndarray, rule: str, count: float) -> None:
+    result = estimate(design(degrees_of_freedom=rule), tables_of(values)).primary
+    assert result.degrees_of_freedom == count
+    first = result.effects.iloc[0]
+    assert first["upper"] - first["value"] == pytest.approx(stats.t.ppf(0.975, count) * first["std_error"], rel=1e-12)

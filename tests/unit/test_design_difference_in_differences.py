@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from scipy import stats
 
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import estimate, problems
 from virkning.designs.difference_in_differences import DifferenceInDifferences
+from virkning.designs.findings import Finding
+from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DesignError
 from virkning.estimand import Outcome
 from virkning.numerics.joint_test import all_zero
@@ -328,3 +331,127 @@ def test_joint_test_needs_a_full_covariance() -> None:
     test = all_zero(np.array([2.0]), np.array([[1.0]]), 10)
     assert test is not None
     assert test.statistic == pytest.approx(4.0)
+
+
+def findings(tables: Tables, which: DifferenceInDifferences) -> dict[str, Finding]:
+    return {item.name: item for item in which.findings(tables, estimate(which, tables).primary)}
+
+
+def test_findings_hold_the_same_numbers_as_the_estimate(people: pd.DataFrame, income: pd.DataFrame) -> None:
+    tables = tables_of(people, income)
+    result = estimate(design(), tables).primary
+    found = findings(tables, design())
+    assert list(found) == ["group-means", "gap-by-period"]
+    effects = result.effects.set_index("term")
+    path = found["gap-by-period"].table.frame.set_index("place")
+    assert path.index.tolist() == [int(year) for year in YEARS]
+    for year in (2019, 2021, 2022):
+        row = effects.loc[f"event, {year}", ["value", "std_error", "lower", "upper"]]
+        np.testing.assert_allclose(path.loc[year, list(row.index)].astype(float), row.astype(float), rtol=1e-12)
+    assert path.loc[2020, "value"] == 0
+    assert np.isnan(path.loc[2020, "std_error"])
+    drawing = found["gap-by-period"].drawing
+    assert drawing is not None
+    assert (drawing.start, drawing.has_zero_line) == (2020.5, True)
+    means = found["group-means"].table.frame.pivot_table(index="place", columns="group", values="mean")
+    gaps = means["Offered the programme"] - means["Comparison group"]
+    # A complete panel: the estimate is the gap after the start less the gap before it.
+    assert gaps.loc[2021:].mean() - gaps.loc[:2020].mean() == pytest.approx(result.headline().value, rel=1e-10)
+    np.testing.assert_allclose(gaps - gaps.loc[2020], path["value"].astype(float), atol=1e-10)
+    assert result.in_words(result.headline().value) in found["group-means"].sentence
+
+
+def test_path_without_years_is_counted_from_the_start(people: pd.DataFrame, income: pd.DataFrame) -> None:
+    names = {year: f"{year} spring" for year in YEARS}
+    tables = tables_of(people, income.assign(period=income["period"].map(names)), "2022 spring")
+    which = design(before=[names[year] for year in YEARS[:2]], after=[names[year] for year in YEARS[2:]])
+    finding = findings(tables, which)["gap-by-period"]
+    assert finding.table.frame["place"].tolist() == [-2, -1, 0, 1]
+    assert finding.table.frame["period"].tolist() == list(names.values())
+    assert finding.drawing is not None
+    assert finding.drawing.start == -0.5
+
+
+def test_test_of_the_gaps_before_is_no_proof(people: pd.DataFrame, income: pd.DataFrame) -> None:
+    first = income[income["period"] == YEARS[0]].assign(period="2018")
+    noise = np.random.default_rng(3).normal(size=N)
+    outcomes = pd.concat([income, first.assign(value=first["value"] - 2 + noise)], ignore_index=True)
+    which = design(before=("2018", *YEARS[:2]))
+    sentence = findings(tables_of(people, outcomes), which)["gap-by-period"].sentence
+    assert sentence.startswith("The joint test that all gaps before the start are zero does not reject")
+    assert "not evidence for them" in sentence
+    assert "with 2 and 59 degrees of freedom" in sentence
+    large = findings(tables_of(people, outcomes), which.model_copy(update={"degrees_of_freedom": "large_sample"}))
+    assert "with 2 degrees of freedom, p = 0." in large["gap-by-period"].sentence
+    drift = outcomes["participant_id"].map(people.set_index("participant_id")["is_treated"]) * (
+        outcomes["period"].astype(int) - 2018
+    )
+    apart = tables_of(people, outcomes.assign(value=outcomes["value"] + 3 * drift))
+    assert "rejects at 5%" in findings(apart, which)["gap-by-period"].sentence
+
+
+def test_one_period_before_shows_nothing_and_two_periods_have_no_path(
+    people: pd.DataFrame, income: pd.DataFrame
+) -> None:
+    tables = tables_of(people, income)
+    one = findings(tables, design(before=YEARS[1:2]))
+    assert "cannot show" in one["gap-by-period"].sentence
+    assert list(findings(tables, design(before=YEARS[1:2], after=YEARS[3:]))) == ["group-means"]
+    flat = tables_of(people, income.assign(value=1.0))
+    assert design().findings(flat, estimate(design(), flat).primary) == ()
+
+
+def test_small_groups_are_hidden_in_the_findings(people: pd.DataFrame, income: pd.DataFrame) -> None:
+    few = people.assign(is_treated=np.arange(N) < 3)
+    for finding in findings(tables_of(few, income), design()).values():
+        cleared = clear(finding.table, DisclosureRule())
+        numbers = [column.name for column in finding.table.columns if column.persons and column.name != "place"]
+        rows = cleared.frame
+        if "group" in rows:
+            rows = rows[rows["group"] == "Offered the programme"]
+        assert len(rows) == len(YEARS)
+        assert rows[numbers].isna().all(axis=None)
+
+
+def test_exclusions_say_which_side_of_the_start_is_missing(people: pd.DataFrame, income: pd.DataFrame) -> None:
+    outcomes = income[~((income["participant_id"] == "person-000") & (income["period"] > "2020"))]
+    lost = ["person-001", "person-002"]
+    outcomes = outcomes[~(outcomes["participant_id"].isin(lost) & (outcomes["period"] < "2021"))]
+    outcomes = outcomes[~((outcomes["participant_id"] == "person-003") & (outcomes["period"] == "2019"))]
+    tables = tables_of(people, outcomes)
+    found = design().exclusions(tables, "income")
+    assert [item.reason for item in found] == [
+        "Without the outcome «income» after the start",
+        "Without the outcome «income» before the start",
+    ]
+    assert np.flatnonzero(found[0].persons).tolist() == [0]
+    assert np.flatnonzero(found[0].persons | found[1].persons).tolist() == [0, 1, 2]
+    assert estimate(design(), tables).primary.n_units == N - 3
+    one_each = income[income["period"] == np.array(YEARS)[income["participant_id"].str[-3:].astype(int) % 4]]
+    sections = tables_of(people, one_each[one_each["participant_id"] != "person-007"])
+    (only,) = design(sampling="repeated_cross_sections").exclusions(sections, "income")
+    assert np.flatnonzero(only.persons).tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule", "count"),
+    [
+        ({}, "standard", N - 1),
+        ({"clusters": "town"}, "standard", 11),
+        # 240 outcomes less 60 persons, three periods and one effect.
+        ({"clusters": "town"}, "residual", 240 - 60 - 4),
+        ({"standard_errors": "classical"}, "standard", 240 - 60 - 4),
+        ({"standard_errors": "classical"}, "residual", 240 - 60 - 4),
+        ({}, "large_sample", np.inf),
+    ],
+)
+def test_rules_for_degrees_of_freedom(
+    people: pd.DataFrame, income: pd.DataFrame, fields: dict[str, object], rule: str, count: float
+) -> None:
+    tables = tables_of(people, income)
+    result = estimate(design(degrees_of_freedom=rule, **fields), tables).primary
+    standard = estimate(design(**fields), tables).primary
+    assert result.degrees_of_freedom == count
+    assert (result.effects["std_error"] == standard.effects["std_error"]).all()
+    first = result.effects.iloc[0]
+    assert first["upper"] - first["value"] == pytest.approx(stats.t.ppf(0.975, count) * first["std_error"], rel=1e-12)

@@ -187,3 +187,71 @@ def test_every_shape_of_the_robust_set_has_words(pieces, shape, words):
     found = ConfidenceSet(pieces, 0.95)
     assert found.shape == shape
     assert words in set_in_words(found, estimand)
+
+
+def shown(design, tables):
+    """Return the findings about earnings by name."""
+    result = design.estimate_outcome(tables, "earnings", seed=0)
+    return {found.name: found for found in design.findings(tables, result)}
+
+
+def test_findings_follow_the_design(tables):
+    assert list(shown(design_of(covariates=["age"]), tables)) == ["first-stage", "robust-set", "compliers"]
+    several = design_of(instruments=["is_treated", "distance"])
+    assert list(shown(several, tables)) == ["first-stage", "robust-set", "one-by-one"]
+
+
+def test_curve_of_the_robust_set_crosses_its_level_at_the_ends(tables):
+    design = design_of()
+    frame = shown(design, tables)["robust-set"].table.frame
+    (piece,) = design.diagnose(tables, "earnings").robust_set.pieces
+    agrees = frame["effect"].between(*piece)
+    assert 0 < agrees.sum() < len(frame)
+    assert (frame["p_value"] >= 0.05).tolist() == agrees.tolist()
+    assert (frame["verdict"] == "agrees").tolist() == agrees.tolist()
+
+
+def test_each_instrument_alone(tables):
+    design = design_of(instruments=["is_treated", "distance"])
+    found = shown(design, tables)["one-by-one"]
+    rows = found.table.frame.set_index("instrument")
+    alone = design_of().estimate_outcome(tables, "earnings", seed=0).effects.iloc[0]
+    assert rows["value"].iloc[1] == pytest.approx(alone["value"], rel=1e-9)
+    assert rows["std_error"].iloc[1] == pytest.approx(alone["std_error"], rel=1e-9)
+    together = design.estimate_outcome(tables, "earnings", seed=0).headline()
+    assert (rows["lower"].iloc[0], rows["upper"].iloc[0]) == pytest.approx((together.lower, together.upper))
+    assert "Hansen" in found.sentence
+
+
+def test_instrument_that_keeps_people_away(make_tables, takers, earnings):
+    turned = takers.assign(stays_away=~takers["is_treated"])
+    tables = make_tables(turned, {"earnings": earnings})
+    plain, kept = (design_of(instruments=[name]).compliers(tables) for name in ("is_treated", "stays_away"))
+    assert plain.share > 0
+    assert (kept.share, kept.always_share) == pytest.approx((plain.share, plain.always_share))
+
+
+def test_degrees_of_freedom(tables):
+    given = {"clusters": "group", "standard_errors": "clustered"}
+    found = {
+        rule: design_of(degrees_of_freedom=rule, **given).estimate_outcome(tables, "earnings", seed=0)
+        for rule in ("standard", "residual", "large_sample")
+    }
+    assert [result.degrees_of_freedom for result in found.values()] == [19, 78, math.inf]
+    assert len({result.effects["std_error"].iloc[0] for result in found.values()}) == 1
+    reach = [result.headline().upper for result in found.values()]
+    assert reach[0] > reach[1] > reach[2]
+    # The set of Anderson and Rubin follows the same rule.
+    sets = [design_of(degrees_of_freedom=rule, **given).diagnose(tables, "earnings").robust_set for rule in found]
+    widths = [found.pieces[0][1] - found.pieces[0][0] for found in sets]
+    assert widths[0] > widths[1] > widths[2]
+
+
+def test_amount_of_treatment_divides_people_at_its_mean(make_tables, takers, earnings):
+    values = np.where(takers.index < 5, np.nan, earnings)
+    tables = make_tables(takers, {"earnings": values})
+    design = design_of(treatment="age", instruments=["distance"])
+    row = design.estimate_outcome(tables, "earnings", seed=0).effects.iloc[0]
+    known = ~np.isnan(values)
+    assert design.is_in_programme(tables, "earnings")[known].sum() == row["n_treated"]
+    assert row["n_treated"] + row["n_comparison"] == known.sum()

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from virkning.designs import estimate, problems
 from virkning.designs.matched_comparison import MatchedComparison
+from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DataError, DesignError
 from virkning.numerics.overlap import effective_size, in_common_support, overlap
 
@@ -256,28 +257,54 @@ def test_alternative_that_the_outcome_cannot_carry_is_left_out_with_a_warning(ma
     assert sum("is left out for this outcome" in text for text in result.warnings) == 1
 
 
-def test_who_is_left_out_is_counted_for_the_flow_and_told_in_words(tables, people):
+def analysed(design, tables):
+    """Return who is left by arm once everybody with a reason is taken out."""
+    left = np.ones(len(tables.participants), dtype=bool)
+    for exclusion in design.exclusions(tables, "earnings"):
+        left &= ~exclusion.persons
+    treated = tables.participants[design.treatment].to_numpy(dtype=bool)
+    return int((left & treated).sum()), int((left & ~treated).sum())
+
+
+@pytest.mark.parametrize("target", ["att", "ate"])
+@pytest.mark.parametrize("rule", ["none", "common_support", "bounds"])
+@pytest.mark.parametrize("matching", [{}, {"caliper": 0.01}, {"caliper": 0.05, "exact": ["town"]}])
+def test_exclusions_leave_those_whom_the_estimate_counts(make_tables, people, earnings, target, rule, matching):
+    tables = make_tables(people, {"earnings": np.where(people.index < 7, np.nan, earnings)})
+    trimming = {"rule": rule, "lower": 0.2, "upper": 0.6} if rule == "bounds" else {"rule": rule}
+    design = comparison(estimand=target, trimming=trimming, matching=matching)
+    row = estimate(design, tables).primary.effects.iloc[0]
+    assert analysed(design, tables) == (row["n_treated"], row["n_comparison"])
+    reasons = design.exclusions(tables, "earnings")
+    assert len(reasons) == 1 + (rule != "none") + bool(matching)
+    assert reasons[0].persons.sum() == 7
+
+
+def test_who_is_left_out_is_told_in_words(tables):
     design = comparison(trimming={"rule": "bounds", "lower": 0.2, "upper": 0.6}, matching={"caliper": 0.01})
-    left, result = design.left_out(tables), estimate(design, tables).primary
-    n_treated = int(people["is_treated"].sum())
-    assert min(left.n_treated_trimmed, left.n_comparison_trimmed, left.n_unmatched) > 0
-    assert result.effects["n_treated"].iloc[0] == n_treated - left.n_treated_trimmed
-    assert result.effects["n_comparison"].iloc[0] == len(people) - n_treated - left.n_comparison_trimmed
+    assert all(exclusion.persons.any() for exclusion in design.exclusions(tables, "earnings")[1:])
+    result = estimate(design, tables).primary
     assert sum("left out" in text for text in result.warnings) == 1
     assert sum("near enough" in text for text in result.warnings) == 1
     assert not any(character.isdigit() for text in result.warnings for character in text)
+
+
+def test_exclusions_of_an_outcome_without_an_estimate(make_tables, people, earnings):
+    tables = make_tables(people, {"earnings": np.where(people["is_treated"], np.nan, earnings)})
+    (only,) = comparison(trimming={"rule": "common_support"}).exclusions(tables, "earnings")
+    assert (only.persons == people["is_treated"].to_numpy()).all()
 
 
 def test_weights_reproduce_the_headline(tables, earnings, people):
     treated = people["is_treated"].to_numpy()
     for estimator in ("matching", "weighting", "entropy_balancing", "unadjusted"):
         design = comparison(estimator=estimator)
-        weights = design.weights_of(tables)
+        weights = design.weights_of(tables, "earnings")
         one, zero = (np.average(earnings[arm], weights=weights[arm]) for arm in (treated, ~treated))
         result = estimate(design, tables).primary
         assert one - zero == pytest.approx(result.headline().value, rel=1e-9)
         assert zero == pytest.approx(result.comparison_mean, rel=1e-9)
-    assert comparison(estimator="doubly_robust").weights_of(tables) is None
+    assert comparison(estimator="doubly_robust").weights_of(tables, "earnings") is None
 
 
 def test_random_ties_follow_the_seed(make_tables, people, earnings):
@@ -295,13 +322,77 @@ def test_within_a_group(people):
     assert inside.alternatives == ()
 
 
-def test_overlap(tables, people):
-    found = comparison().overlap(tables)
-    assert (found.treated_quantiles > found.comparison_quantiles).all()
-    assert 0.3 < found.common_area < 1
+def test_overlap():
     score, treated = np.array([0.1, 0.3, 0.5, 0.2, 0.4, 0.9]), np.array([False] * 3 + [True] * 3)
-    assert overlap(score, treated).treated_outside == 1
-    assert overlap(score, treated).comparison_outside == 1
+    found = overlap(score, treated)
+    assert found.treated.sum() == found.comparison.sum() == 3
+    assert found.common_area == 0.0
+    np.testing.assert_allclose(found.middles[[0, -1]], [0.14, 0.86])
+    assert overlap(np.array([0.31, 0.31]), np.array([True, False])).common_area == pytest.approx(1.0)
     assert in_common_support(score, treated, "att").tolist() == [True, True, True, True, True, False]
     assert in_common_support(score, treated, "ate").tolist() == [False, True, True, True, True, False]
     assert effective_size(np.array([1.0, 1.0, 0.0])) == 2
+
+
+def shown(design, tables):
+    """Return the findings about earnings by name."""
+    return {found.name: found for found in design.findings(tables, estimate(design, tables)["earnings"])}
+
+
+def test_findings_follow_the_design(tables):
+    everything = comparison(matching={"caliper": 0.02})
+    assert list(shown(everything, tables)) == ["overlap", "left-out", "balance", "weights"]
+    assert list(shown(comparison(estimator="weighting"), tables)) == ["overlap", "balance", "weights"]
+    assert list(shown(comparison(estimator="doubly_robust"), tables)) == ["overlap", "balance"]
+    assert list(shown(comparison(estimator="unadjusted", covariates=[]), tables)) == []
+
+
+def test_balance_before_and_after(tables, people):
+    frame = shown(comparison(estimator="entropy_balancing"), tables)["balance"].table.frame
+    assert frame["trait"].tolist() == ["Age", "Age", "Is parent", "Is parent"]
+    before, after = frame.iloc[::2], frame.iloc[1::2]
+    treated = people["is_treated"]
+    gap = people["age"][treated].mean() - people["age"][~treated].mean()
+    spread = np.sqrt((people["age"][treated].var() + people["age"][~treated].var()) / 2)
+    assert before["difference"].iloc[0] == pytest.approx(gap / spread)
+    np.testing.assert_allclose(after["difference"], 0, atol=1e-8)
+    np.testing.assert_allclose(after["treated_mean"], before["treated_mean"])
+
+
+def test_weights_cost_precision(tables, people):
+    found = shown(comparison(estimator="weighting"), tables)["weights"]
+    rows = found.table.frame.set_index("group")
+    n = int((~people["is_treated"]).sum())
+    assert rows.loc["Comparison group", ["used", "unused"]].tolist() == [n, 0]
+    assert 0 < rows.loc["Comparison group", "effective"] < n
+    assert rows.loc["Offered the programme", "effective"] == pytest.approx(len(people) - n)
+    assert "per cent of as many" in found.sentence
+
+
+def test_findings_hide_small_classes(tables):
+    table = shown(comparison(), tables)["overlap"].table
+    cleared = clear(table, DisclosureRule())
+    small = table.frame["n"].between(1, 4).to_numpy()
+    assert small.any()
+    assert cleared.frame["n"][small].isna().all()
+    assert cleared.frame["share"][small].isna().all()
+
+
+def test_sentences_name_no_rare_trait(make_tables, people, earnings):
+    rare = people.assign(is_parent=np.arange(len(people)) % 40 == 0)
+    design = comparison(estimator="weighting")
+    sentence = shown(design, make_tables(rare, {"earnings": earnings}))["balance"].sentence
+    assert "«Age»" in sentence
+    assert "parent" not in sentence
+
+
+def test_degrees_of_freedom(tables):
+    design = comparison(estimator="regression", alternatives=[{"estimator": "weighting"}])
+    found = {
+        rule: estimate(design.model_copy(update={"degrees_of_freedom": rule}), tables).primary
+        for rule in ("standard", "residual", "large_sample")
+    }
+    assert found["standard"].degrees_of_freedom == found["residual"].degrees_of_freedom == 196
+    assert np.isinf(found["large_sample"].degrees_of_freedom)
+    assert found["large_sample"].headline().upper < found["standard"].headline().upper
+    assert found["large_sample"].headline().value == found["standard"].headline().value

@@ -168,7 +168,7 @@ def test_gaps_and_single_periods_are_mentioned_without_a_count():
     design = design_of(estimator="first_differences")
     assert list(design.problems(tables_of(kept))) == []
     result = design.estimate_outcome(tables_of(kept), "wage", seed=0)
-    assert result.n_units == 30
+    assert result.n_units == 29
     for words in ("miss periods in between", "one period only"):
         (text,) = [text for text in result.warnings if words in text]
         assert not any(character.isdigit() for character in text)
@@ -218,3 +218,71 @@ def test_group_of_persons(tables):
     everyone = design_of().estimate_outcome(tables, "wage", seed=0, persons=np.ones(30, dtype=bool))
     assert everyone.to_json() == design_of().estimate_outcome(tables, "wage", seed=0).to_json()
     assert design_of(covariates=["age"], alternatives=EVERY).within(tables.participants.head(1)).covariates == ()
+
+
+@pytest.mark.parametrize("estimator", ["fixed_effects", "first_differences", "pooled_least_squares"])
+def test_exclusions_leave_those_whom_the_estimate_counts(estimator):
+    rows = rows_of()
+    rows.loc[rows["participant_id"] == "person-07", "wage"] = np.nan
+    rows.loc[rows["participant_id"] == "person-08", "course"] = np.nan
+    single = (rows["participant_id"] == "person-04") & (rows["period"] != "9")
+    gaps = (rows["participant_id"] == "person-03") & rows["period"].isin(["9", "11"])
+    tables, design = tables_of(rows[~single & ~gaps]), design_of(estimator=estimator)
+    result = design.estimate_outcome(tables, "wage", seed=0)
+    reasons = design.exclusions(tables, "wage")
+    left_out = [set(np.flatnonzero(exclusion.persons)) for exclusion in reasons]
+    expected = {"fixed_effects": [{4}], "first_differences": [{3, 4}], "pooled_least_squares": []}[estimator]
+    assert left_out == [{7}, {7, 8}, *expected]
+    assert result.n_units == 30 - len(set().union(*left_out))
+
+
+def test_degrees_of_freedom():
+    tables = tables_of(rows_of())
+    found = {
+        rule: design_of(degrees_of_freedom=rule).estimate_outcome(tables, "wage", seed=0)
+        for rule in ("standard", "residual", "large_sample")
+    }
+    # Thirty persons; 120 rows less 30 persons, 3 periods and the treatment.
+    assert [result.degrees_of_freedom for result in found.values()] == [29, 86, np.inf]
+    assert len({result.headline().value for result in found.values()}) == 1
+    assert len({result.effects["std_error"].iloc[0] for result in found.values()}) == 1
+    reach = [result.headline().upper for result in found.values()]
+    assert reach[0] > reach[1] > reach[2]
+    assert all("fixest" in result.degrees_of_freedom_rule for result in found.values())
+    test = design_of(degrees_of_freedom="large_sample").hausman(tables, "wage")
+    assert 0 < test.p_value < 1
+
+
+def shown(design, tables):
+    """Return the findings about wages by name."""
+    return {found.name: found for found in design.findings(tables, design.estimate_outcome(tables, "wage", seed=0))}
+
+
+def test_findings(tables):
+    found = shown(design_of(covariate_measures=["hours"], alternatives=EVERY[:2]), tables)
+    assert list(found) == ["variation", "side-by-side", "hausman"]
+    estimates = found["side-by-side"].table.frame.set_index("estimator")
+    assert len(estimates) == 5
+    result = design_of(covariate_measures=["hours"]).estimate_outcome(tables, "wage", seed=0)
+    row = result.effects.iloc[0]
+    for name in ("value", "std_error", "lower", "upper"):
+        assert estimates.loc["Fixed effects", name] == row[name]
+    assert estimates.loc["Correlated random effects", "value"] == pytest.approx(row["value"], rel=1e-9)
+
+
+def test_variation_within_and_between(tables):
+    frame = shown(design_of(), tables)["variation"].table.frame.set_index("what")
+    rows = rows_of()
+    course = rows["course"]
+    means = rows.groupby("participant_id")["course"].transform("mean")
+    assert frame.loc["course", "overall"] == pytest.approx(course.std(ddof=0))
+    assert frame.loc["course", "within"] == pytest.approx((course - means).std(ddof=0))
+    assert frame.loc["course", "between"] == pytest.approx(means.std(ddof=0))
+    assert frame.loc["course", "share"] == pytest.approx((course - means).var(ddof=0) / course.var(ddof=0))
+    changing = rows.groupby("participant_id")["course"].nunique() > 1
+    assert frame.loc["course", ["changing", "constant"]].tolist() == [changing.sum(), 30 - changing.sum()]
+
+
+def test_unavailable_estimates_have_no_findings(tables):
+    design = design_of()
+    assert design.findings(tables, design.estimate_outcome(tables, "course", seed=0)) == ()

@@ -11,7 +11,9 @@ import pytest
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.data.timeline import UnorderedPeriodsError, timeline
 from virkning.designs import estimate, problems
+from virkning.designs.findings import Finding
 from virkning.designs.staggered_adoption import StaggeredAdoption
+from virkning.designs.staggered_findings import ALONE, TOGETHER
 from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DataError, DesignError
 from virkning.estimand import Outcome
@@ -89,6 +91,10 @@ def refusal(tables: Tables, code: str, **fields: object) -> DesignError:
     assert raised.value.do
     assert "person-0" not in str(raised.value)
     return raised.value
+
+
+def findings(tables: Tables, design: StaggeredAdoption) -> dict[str, Finding]:
+    return {item.name: item for item in design.findings(tables, estimate(design, tables).primary, seed=1)}
 
 
 def with_start(people: pd.DataFrame, place: Callable[[pd.Index], np.ndarray], start: str | None) -> pd.DataFrame:
@@ -342,8 +348,11 @@ def test_tables_are_cleared_by_the_smaller_group(people: pd.DataFrame) -> None:
     assert hidden.isna().all(axis=None)
     counted = clear(adoption().followed(tables, "weeks"), rule)
     assert counted.frame.set_index("group")["n"].isna()["Start in 2020"]
-    path = clear(adoption(aggregation="group").path(tables, "weeks", np.random.default_rng(0)), rule)
-    assert path.frame["group"].tolist() == ["2021"]
+    found = findings(tables, adoption(smallest_cohort=2))
+    groups = clear(found["effect-by-cohort"].table, rule).frame
+    assert groups.set_index("place")["value"].isna().to_dict() == {2020: True, 2021: False}
+    # With a single cohort left to show there is nothing to compare.
+    assert "effect-by-cohort" not in findings(tables, adoption(smallest_cohort=5))
 
 
 def test_inside_a_group_only_what_varies(people: pd.DataFrame, tables: Tables) -> None:
@@ -403,3 +412,131 @@ def test_places_outside_and_between_periods() -> None:
     line = timeline(["2000", "2005", "2010"])
     assert [line.position(name) for name in ("1990", "2000", "2003", "2011", "never")] == [0, 0, None, 3, None]
     assert timeline(["b", "a"], ["b", "a"]).position("c") is None
+
+
+def test_findings_hold_the_same_numbers_as_the_estimate(tables: Tables) -> None:
+    design = adoption(aggregation="dynamic")
+    result = estimate(design, tables).primary
+    effects = result.effects.set_index("term")
+    found = findings(tables, design)
+    assert list(found) == ["cohorts", "path-since-start", "effect-by-cohort", "two-way-fixed-effects"]
+    path = found["path-since-start"].table.frame
+    alone = path[path["interval"] == ALONE].set_index("step")
+    for step, row in alone.iterrows():
+        term = effects.loc["event 0" if step == 0 else f"event {step:+d}"]
+        assert row["lower"] == pytest.approx(term["lower"], rel=1e-12)
+        assert row["upper"] == pytest.approx(term["upper"], rel=1e-12)
+    band = path[path["interval"] == TOGETHER].set_index("step")
+    assert (band["upper"] - band["lower"] > alone["upper"] - alone["lower"]).all()
+    groups = estimate(adoption(aggregation="group"), tables).primary.effects.set_index("term")
+    cohorts = found["effect-by-cohort"].table.frame.set_index("place")
+    assert cohorts.loc[2020, "value"] == pytest.approx(groups.loc["cohort 2020", "value"], rel=1e-12)
+    assert "2020 and 2021" in found["cohorts"].sentence
+    assert result.in_words(effects.loc["two-way fixed effects", "value"]) in found["two-way-fixed-effects"].sentence
+    shares = found["two-way-fixed-effects"].table.frame.set_index("kind")["weight"]
+    assert f"{shares['later against earlier']:.0%} of its weight" in found["two-way-fixed-effects"].sentence
+
+
+def test_the_path_is_the_same_for_the_same_seed_and_only_the_band_moves_with_it(tables: Tables) -> None:
+    design = adoption()
+    result = estimate(design, tables).primary
+    first, again, other = (design.findings(tables, result, seed=seed)[1].table.frame for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    assert (first["value"] == other["value"]).all()
+    assert (first["upper"] != other["upper"]).any()
+
+
+def test_test_of_the_path_is_no_proof(people: pd.DataFrame, tables: Tables) -> None:
+    sentence = findings(tables, adoption())["path-since-start"].sentence
+    assert "does not reject" in sentence
+    assert "not evidence for them" in sentence
+    outcomes = panel(people)
+    slope = outcomes["participant_id"].map(people.set_index("participant_id")["is_treated"]).astype(float)
+    outcomes["value"] += 2 * slope * (outcomes["period"].astype(int) - 2018)
+    sentence = findings(tables_of(people, outcomes), adoption())["path-since-start"].sentence
+    assert "rejects at 5%" in sentence
+    assert "p < 0.001" in sentence
+
+
+def test_regression_is_a_finding_only_when_it_is_shown(tables: Tables, people: pd.DataFrame) -> None:
+    assert "two-way-fixed-effects" not in findings(tables, adoption(two_way_fixed_effects=False))
+    one = with_start(people, lambda index: np.asarray(index < 60), "2020")
+    found = findings(tables_of(one, panel(one)), adoption())
+    assert "None of its weight" in found["two-way-fixed-effects"].sentence
+
+
+def test_without_an_estimate_there_are_no_findings(people: pd.DataFrame) -> None:
+    tables = tables_of(people, panel(people).assign(value=1.0))
+    assert adoption().findings(tables, estimate(adoption(), tables).primary) == ()
+
+
+def excluded(design: StaggeredAdoption, tables: Tables) -> dict[str, int]:
+    return {item.reason: int(item.persons.sum()) for item in design.exclusions(tables, "weeks")}
+
+
+def test_exclusions_name_who_started_too_early_or_lacks_outcomes(people: pd.DataFrame) -> None:
+    early = with_start(people, lambda index: np.asarray(index < 7), "2018")
+    outcomes = panel(early)
+    outcomes = outcomes[~((outcomes["participant_id"] == "person-040") & (outcomes["period"] != "2019"))]
+    outcomes = outcomes[~((outcomes["participant_id"] == "person-041") & (outcomes["period"] == "2019"))]
+    tables = tables_of(early, outcomes)
+    assert list(excluded(adoption(), tables).values()) == [1, 7, 0]
+    assert list(excluded(adoption(needs_every_period=True), tables).values()) == [2, 7, 0]
+    assert list(excluded(adoption(anticipation=2), tables).values()) == [1, 30, 0]
+    assert estimate(adoption(), tables).primary.n_units == 82
+
+
+def test_a_cohort_without_comparison_is_left_out_and_counted(people: pd.DataFrame) -> None:
+    apart = people.assign(age=people["age"] + 1000.0 * (people["first_treated_period"] == "2020"))
+    tables = tables_of(apart, panel(apart))
+    design = adoption(covariates=["age"])
+    assert list(excluded(design, tables).values()) == [0, 0, 30]
+    result = estimate(design, tables).primary
+    first = result.effects.iloc[0]
+    assert (first["n_treated"], first["n_comparison"]) == (30, 30)
+    assert any("stand in no comparison" in text for text in result.warnings)
+    # The same as never having had them in the data.
+    rest = apart[apart["first_treated_period"] != "2020"].reset_index(drop=True)
+    alone = estimate(
+        design, tables_of(rest, panel(apart)[lambda frame: frame["participant_id"].isin(rest["participant_id"])])
+    )
+    columns = ["value", "std_error", "lower", "upper"]
+    pd.testing.assert_frame_equal(result.effects[columns], alone.primary.effects[columns], rtol=1e-10)
+
+
+def test_the_last_cohort_counts_with_those_compared_when_everybody_starts(people: pd.DataFrame) -> None:
+    all_start = with_start(people, lambda index: np.asarray(index >= 60), "2022")
+    tables = tables_of(all_start, panel(all_start))
+    design = adoption(control_group="not_yet_treated")
+    reached = design.is_in_programme(tables, "weeks")
+    first = estimate(design, tables).primary.effects.iloc[0]
+    assert (reached.sum(), (~reached).sum()) == (first["n_treated"], first["n_comparison"]) == (60, 30)
+
+
+def test_few_clusters_test_the_mean_before_the_start_and_seldom_cry_wolf() -> None:
+    """With twelve clusters and parallel trends the joint test would reject most of the time."""
+    from virkning.designs import staggered_terms
+    from virkning.designs.staggered_panel import follow
+    from virkning.simulation.made_up_tables import MEASURE, made_up
+
+    years, rejected, n_draws = np.arange(1, 8), 0, 60
+    design = StaggeredAdoption(population="the persons", comparison="the others", clusters="town")
+    for seed in range(n_draws):
+        generator = np.random.default_rng(seed)
+        town = np.repeat(np.arange(12), 15)
+        start = np.repeat([3, 4, 6, 99], 3)[town]
+        luck = generator.normal(0, 1, (12, len(years)))[town]
+        value = 50 + luck + years + generator.normal(0, 3, (len(town), len(years)))
+        first = np.array([str(year) if year < 99 else None for year in start], dtype=object)
+        names = np.array([f"town {number}" for number in town], dtype=object)
+        tables = made_up(
+            start < 99, {MEASURE: value}, [str(year) for year in years], {"first_treated_period": first, "town": names}
+        )
+        followed = follow(design, tables, MEASURE)
+        units = names[followed.rows].astype(str)
+        test = staggered_terms.pre_trend_test(design, followed.effects, units)
+        assert test is not None
+        assert test.is_of_mean
+        assert test.freedom == 11
+        rejected += test.p_value < 0.05
+    assert rejected <= 0.2 * n_draws

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-# pandas decides at its own import how it keeps text: it must not find the peers' packages then.
+# pandas and pandera decide at their import how they keep text: they must not find the peers' packages then.
 import pandas as pd
+import pandera.pandas
 
 PEERS = Path(__file__).parents[2] / ".venv" / "peers"
 if str(PEERS) not in sys.path and PEERS.is_dir():
-    assert pd.__version__
+    assert pd.__version__ and pandera.__version__
     sys.path.append(str(PEERS))

@@ -19,11 +19,12 @@ from linearmodels.panel import PanelOLS
 from scipy import stats
 
 from virkning.data import Constraints, Field, Tables, load_schema
-from virkning.designs.panel import Panel, in_order
+from virkning.designs.panel import Panel
 from virkning.designs.panel_fits import PanelSample, fit_regression, hausman, regression_of
+from virkning.designs.panel_rows import in_order
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
-from virkning.numerics.panels import clustered_covariance, count_coefficients
+from virkning.numerics.panels import clustered_covariance, count_coefficients, small_sample_factor
 
 SOFTWARE = 1e-8
 
@@ -231,13 +232,20 @@ def test_degrees_of_freedom_of_nested_effects(wages: pd.DataFrame, wage_tables: 
         cov_type="clustered", cluster_entity=True
     )
     agrees_with_print(theirs.std_errors["union"], ".024634")
-    counted = design.model_copy(update={"count_effects": "all"})
+    counted = design.model_copy(update={"nested_effects": "counted"})
     result = estimated(counted, wage_tables)
-    # linearmodels has n / (n - k) in place of G / (G - 1) × (n - 1) / (n - k).
-    same(result.effects["std_error"].iloc[0], theirs.std_errors["union"] * np.sqrt(545 / 544 * 4359 / 4360))
+    agrees_with_print(result.effects["std_error"].iloc[0], ".024634")
+    same(result.effects["std_error"].iloc[0], theirs.std_errors["union"])
     assert "linearmodels" in result.degrees_of_freedom_rule
     assert "fixest" in estimated(design, wage_tables).degrees_of_freedom_rule
     assert result.degrees_of_freedom == 544
+    for errors, options in (("clustered", {}), ("two_way", {"cluster_time": True})):
+        for periods in (True, False):
+            fitted = PanelOLS(
+                indexed["lwage"], indexed[["union", "married"]], entity_effects=True, time_effects=periods
+            ).fit(cov_type="clustered", cluster_entity=True, auto_df=False, count_effects=True, **options)
+            again = counted.model_copy(update={"standard_errors": errors, "period_effects": periods})
+            same(estimated(again, wage_tables).effects["std_error"].iloc[0], fitted.std_errors["union"])
 
 
 def test_organ_donations() -> None:
@@ -294,27 +302,31 @@ def dummies_of(sample: PanelSample) -> np.ndarray:
 def test_fixed_effects_by_dummies(gaps: bool, errors: str) -> None:
     sample = made_up(np.random.default_rng(3), gaps=gaps, shocks=0.5)
     assert np.bincount(sample.persons).min() > 1
-    fitted = fit_regression(regression_of(sample, "fixed_effects", period_effects=True), errors, "all")
+    fitted = fit_regression(regression_of(sample, "fixed_effects", period_effects=True), errors, "counted")
     model = sm.OLS(sample.outcome, dummies_of(sample))
     n, k = model.exog.shape
     same(fitted.coefficients[:2], model.fit().params[:2])
     if errors == "classical":
         same(np.sqrt(np.diag(fitted.covariance))[:2], model.fit().bse[:2])
         return
-    if errors == "clustered":
-        theirs = model.fit(cov_type="cluster", cov_kwds={"groups": sample.persons}).cov_params()
-    else:
-        # Cameron, Gelbach and Miller (2011): sum less intersection, with the factor of the smaller number of clusters.
-        def plain(groups: np.ndarray) -> np.ndarray:
-            options = {"groups": groups, "use_correction": False}
-            return model.fit(cov_type="cluster", cov_kwds=options).cov_params()
 
-        together = sample.persons * 100 + sample.periods
-        g = min(len(np.unique(sample.persons)), len(np.unique(sample.periods)))
-        theirs = plain(sample.persons) + plain(sample.periods) - plain(together)
-        theirs = theirs * g / (g - 1) * (n - 1) / (n - k)
-    same(np.diag(fitted.covariance)[:2], np.diag(theirs)[:2], rtol=1e-7)
-    assert fitted.degrees_of_freedom == (5 if errors == "two_way" else 59)
+    def plain(groups: np.ndarray) -> np.ndarray:
+        options = {"groups": groups, "use_correction": False}
+        return np.asarray(model.fit(cov_type="cluster", cov_kwds=options).cov_params())
+
+    theirs, g = plain(sample.persons), len(np.unique(sample.persons))
+    # Effects of persons lie inside their clusters, and those of periods too where errors are clustered by periods.
+    uncounted = g - 1
+    if errors == "two_way":
+        # Cameron, Gelbach and Miller (2011): sum less intersection, with the factor of the smaller number of clusters.
+        theirs = theirs + plain(sample.periods) - plain(sample.persons * 100 + sample.periods)
+        uncounted += len(np.unique(sample.periods)) - 1
+        g = min(g, len(np.unique(sample.periods)))
+    same(np.diag(fitted.covariance)[:2], np.diag(theirs)[:2] * n / (n - k), rtol=1e-7)
+    usual = fit_regression(regression_of(sample, "fixed_effects", period_effects=True), errors)
+    factor = g / (g - 1) * (n - 1) / (n - (k - uncounted))
+    same(np.diag(usual.covariance)[:2], np.diag(theirs)[:2] * factor, rtol=1e-7)
+    assert fitted.freedom.count == (5 if errors == "two_way" else 59)
 
 
 @pytest.mark.parametrize("gaps", [False, True])
@@ -322,7 +334,7 @@ def test_correlated_random_effects_give_fixed_effects(gaps: bool) -> None:
     # Mundlak (1978); Wooldridge (2019) for unbalanced panels, when the means of the periods are there too.
     sample = made_up(np.random.default_rng(4), gaps=gaps)
     values = [
-        fit_regression(regression_of(sample, name, period_effects=True), "clustered", "nested").coefficients[0]
+        fit_regression(regression_of(sample, name, period_effects=True), "clustered").coefficients[0]
         for name in ("fixed_effects", "correlated_random_effects")
     ]
     same(values[0], values[1])
@@ -330,7 +342,7 @@ def test_correlated_random_effects_give_fixed_effects(gaps: bool) -> None:
 
 def test_differences_by_hand() -> None:
     sample = made_up(np.random.default_rng(5), gaps=True)
-    fitted = fit_regression(regression_of(sample, "first_differences", period_effects=True), "clustered", "nested")
+    fitted = fit_regression(regression_of(sample, "first_differences", period_effects=True), "clustered")
     frame = pd.DataFrame(sample.varying, columns=["d", "x"]).assign(
         y=sample.outcome, person=sample.persons, period=sample.periods
     )
@@ -350,7 +362,7 @@ def test_differences_by_hand() -> None:
 def test_two_periods_make_differences_and_fixed_effects_one() -> None:
     sample = made_up(np.random.default_rng(6), n_periods=2)
     values = [
-        fit_regression(regression_of(sample, name, period_effects=True), "clustered", "nested")
+        fit_regression(regression_of(sample, name, period_effects=True), "clustered")
         for name in ("fixed_effects", "first_differences")
     ]
     same(values[0].coefficients[0], values[1].coefficients[0])
@@ -391,13 +403,15 @@ def test_hausman_keeps_its_level_where_variances_differ() -> None:
 
 def test_counting_rule() -> None:
     persons, periods = np.repeat(np.arange(5), 3), np.tile(np.arange(3), 5)
-    assert count_coefficients(2, [persons, periods], [persons], "nested") == 2 + 3
-    assert count_coefficients(2, [persons, periods], [persons], "all") == 2 + 5 + 3 - 1
-    assert count_coefficients(2, [persons], [persons], "nested") == 3
-    assert count_coefficients(2, [persons, periods], [persons, periods], "nested") == 3
+    assert count_coefficients(2, [persons, periods], [persons], "not_counted") == 2 + 3
+    assert count_coefficients(2, [persons, periods], [persons], "counted") == 2 + 5 + 3 - 1
+    assert count_coefficients(2, [persons], [persons], "not_counted") == 3
+    assert count_coefficients(2, [persons, periods], [persons, periods], "not_counted") == 3
     towns = persons // 3
-    assert count_coefficients(2, [persons, periods], [towns], "nested") == 2 + 3
-    assert count_coefficients(2, [persons], [periods], "nested") == 2 + 5
+    assert count_coefficients(2, [persons, periods], [towns], "not_counted") == 2 + 3
+    assert count_coefficients(2, [persons], [periods], "not_counted") == 2 + 5
+    assert small_sample_factor(15, 5, 5, "not_counted") == pytest.approx(5 / 4 * 14 / 10)
+    assert small_sample_factor(15, 9, 5, "counted") == pytest.approx(15 / 6)
 
 
 def test_two_way_covariance_is_never_negative() -> None:
@@ -407,7 +421,7 @@ def test_two_way_covariance_is_never_negative() -> None:
     for _ in range(50):
         scores = generator.normal(size=(4, 4, 2))
         scores -= scores.mean(axis=0) + scores.mean(axis=1)[:, None] - scores.mean(axis=(0, 1))
-        result = clustered_covariance(scores.reshape(16, 2), [persons, periods], 3)
+        result = clustered_covariance(scores.reshape(16, 2), [persons, periods], 1.5)
         assert np.linalg.eigvalsh(result).min() >= -1e-12
         seen = True
     assert seen
@@ -430,10 +444,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say(estimator: str, errors: s
     values, hits = [], 0
     for _ in range(200):
         sample = made_up(generator, gaps=gaps)
-        fitted = fit_regression(regression_of(sample, estimator, period_effects=True), errors, "nested")
+        fitted = fit_regression(regression_of(sample, estimator, period_effects=True), errors)
         value, error = fitted.coefficients[0], np.sqrt(fitted.covariance[0, 0])
         values.append(value)
-        hits += abs(value - 1) <= stats.t.ppf(0.975, fitted.degrees_of_freedom) * error
+        hits += abs(value - 1) <= stats.t.ppf(0.975, fitted.freedom.count) * error
     error_of_mean = np.std(values) / np.sqrt(200)
     if estimator == "random_effects":
         assert np.mean(values) - 1 > 5 * error_of_mean

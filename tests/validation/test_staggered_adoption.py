@@ -20,6 +20,7 @@ from scipy import stats
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import estimate
 from virkning.designs.staggered_adoption import StaggeredAdoption
+from virkning.designs.staggered_findings import ALONE, TOGETHER
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
 from virkning.numerics.group_time import (
@@ -421,12 +422,15 @@ def test_band_of_independent_estimates() -> None:
 
 def test_band_is_wider_than_the_intervals(mpdta: Tables) -> None:
     dynamic = design(aggregation="dynamic")
-    frame = dynamic.path(mpdta, "y", np.random.default_rng(1)).frame.set_index("group")
     result = estimate(dynamic, mpdta)["y"]
-    assert list(frame.index) == ["-3", "-2", "-1", "0", "+1", "+2", "+3"]
-    for name, row in frame.iterrows():
-        single = term(result, f"event {name}")
-        same((row["value"], row["std_error"]), (single["value"], single["std_error"]), rtol=1e-12)
+    found = {item.name: item for item in dynamic.findings(mpdta, result)}["path-since-start"].table.frame
+    band, alone = (found[found["interval"] == kind].set_index("step") for kind in (TOGETHER, ALONE))
+    assert list(band.index) == list(alone.index) == [-3, -2, -1, 0, 1, 2, 3]
+    for step, row in band.iterrows():
+        single = term(result, f"event {step:+d}" if step else "event 0")
+        columns = ["value", "std_error", "lower", "upper"]
+        same(alone.loc[step, columns], single[columns], rtol=1e-12)
+        same(row[["value", "std_error"]], single[["value", "std_error"]], rtol=1e-12)
         assert row["lower"] < single["lower"] < single["upper"] < row["upper"]
 
 

@@ -21,17 +21,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import report as report
+    from .certainty import how_sure as how_sure
     from .chapter import Chapter as Chapter
     from .checks import run_checks as run_checks
+    from .contract import Contract as Contract
+    from .contract import Results as Results
+    from .contract import settle as settle
     from .data import Tables as Tables
     from .data import read_data as read_data
     from .designs import estimate as estimate
     from .disclosure import clear as clear
+    from .economy import Economy as Economy
+    from .economy import cost_benefit as cost_benefit
     from .errors import VirkningError as VirkningError
     from .estimates import Estimate as Estimate
     from .estimates import Estimates as Estimates
+    from .planning import Plan as Plan
+    from .planning import power as power
     from .programme import Programme as Programme
     from .publication import publish as publish
+    from .simulation import reliability as reliability
     from .subgroups import estimate_subgroups as estimate_subgroups
 
 __version__ = "0.1.0"
@@ -40,13 +49,22 @@ __version__ = "0.1.0"
 # only reads a specification need not load the estimators.
 _PUBLIC = {
     "Programme": "programme",
+    "Plan": "planning",
+    "power": "planning",
     "read_data": "data",
     "Tables": "data",
     "estimate": "designs",
     "Estimate": "estimates",
     "Estimates": "estimates",
     "run_checks": "checks",
+    "how_sure": "certainty",
     "estimate_subgroups": "subgroups",
+    "reliability": "simulation",
+    "Contract": "contract",
+    "Results": "contract",
+    "settle": "contract",
+    "Economy": "economy",
+    "cost_benefit": "economy",
     "clear": "disclosure",
     "report": "report",
     "Chapter": "chapter",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +19,18 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from .disclosure import names_of_persons
 from .errors import BookError
 from .gate import check_notebooks, check_pages
 from .programme import PROSE, Programme
 from .provenance import cannot_write, checksum, tree_checksum, write_atomically
 from .report import MARK
 from .resources import folder as resource
-from .run import CHAPTERS, Run
+from .run import Run
 
 MATHJAX = "sphinx-mathjax-offline"
 BUILT = "built.json"
+_PAGE_LINK = re.compile(r"\{doc\}`(?:(?P<words>[^`<]+?)\s*<)?/?(?P<target>\w+(?:/\w+)*)>?`")
+Contents = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,13 @@ def build(programme: Programme, run: Run, *, root: Path = Path("_build")) -> Boo
     _recover(place)
     if _is_built(place, mark):
         return Book(html / "index.html", False)
-    identifiers = names_of_persons(run.tables.participants["participant_id"])
-    notebooks = {name: run.notebook(name) for name in (*CHAPTERS, *(f"methods/{name}" for name in run.methods))}
+    identifiers = run.identifiers
+    notebooks = {name: run.notebook(name) for name in run.pages}
     check_notebooks(notebooks, identifiers)
     try:
         place.mkdir(parents=True, exist_ok=True)
         with _workplace(place) as work:
-            _stage(programme, notebooks, run.methods, work / "source")
+            _stage(programme, notebooks, _contents(run), work / "source")
             _build_html(work)
             fresh = work / "out" / "_build" / "html"
             _remove_sources(fresh)
@@ -145,16 +146,19 @@ def _machine_paths(programme: Programme, work: Path) -> list[str]:
     return [str(programme.folder), str(work), str(Path.home()), str(Path(__file__).parent), sys.prefix]
 
 
-def _stage(programme: Programme, notebooks: dict[str, NotebookNode], methods: Sequence[str], source: Path) -> None:
+def _stage(programme: Programme, notebooks: dict[str, NotebookNode], contents: Contents, source: Path) -> None:
     """Write every page of the book, its settings and its table of contents into one folder."""
     chapters = resource("book")
+    pages = {"index", *(entry["file"] for part in contents["parts"] for entry in part["chapters"])}
     source.mkdir(parents=True)
     for name, notebook in notebooks.items():
         target = source / f"{name}.ipynb"
         target.parent.mkdir(exist_ok=True)
-        nbformat.write(_page(notebook, name, programme), target)
+        nbformat.write(_page(notebook, name, programme, pages), target)
     for page in (*(programme.folder / name for name in PROSE), *sorted(chapters.glob("*.md"))):
-        shutil.copyfile(page, source / page.name)
+        if page.stem in pages - set(notebooks):
+            text = _without_dead_links(page.read_text(encoding="utf-8"), pages)
+            (source / page.name).write_text(text, encoding="utf-8")
     shutil.copyfile(chapters / "references.bib", source / "references.bib")
     own = programme.folder / "references.bib"
     if own.is_file():
@@ -165,9 +169,7 @@ def _stage(programme: Programme, notebooks: dict[str, NotebookNode], methods: Se
     (source / "_config.yml").write_text(
         yaml.safe_dump(_config(programme, own.is_file()), allow_unicode=True), encoding="utf-8"
     )
-    (source / "_toc.yml").write_text(
-        yaml.safe_dump(_contents(methods), sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
+    (source / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _copy_mathjax(target: Path) -> None:
@@ -201,32 +203,48 @@ def _config(programme: Programme, has_own_references: bool) -> dict[str, Any]:
     return settings
 
 
-def _contents(methods: Sequence[str]) -> dict[str, Any]:
-    """Return the table of contents: the four questions in the order in which a reader asks them."""
+def _contents(run: Run) -> Contents:
+    """Return the table of contents: the questions in the order in which a reader asks them."""
+    methods = tuple(f"methods/{name}" for name in run.methods)
+    if run.tables is None:
+        results: list[tuple[str, Sequence[str]]] = [("How we shall know", (*methods, "power"))]
+    else:
+        results = [
+            ("What comes of it", ("data", "effects", "checks", "subgroups")),
+            ("How we know", (*methods, "how_to_read")),
+        ]
+    parts = [
+        ("The programme", ("what", "why", "how", "programme")),
+        *results,
+        ("Look it up", ("record", "glossary", "references")),
+    ]
     return {
         "format": "jb-book",
         "root": "index",
-        "parts": [
-            {"caption": "The programme", "chapters": [{"file": name} for name in ("what", "why", "how", "programme")]},
-            {
-                "caption": "What comes of it",
-                "chapters": [{"file": name} for name in ("data", "effects", "checks", "subgroups")],
-            },
-            {
-                "caption": "How we know",
-                "chapters": [{"file": f"methods/{name}"} for name in methods] + [{"file": "how_to_read"}],
-            },
-            {"caption": "Look it up", "chapters": [{"file": name} for name in ("record", "glossary", "references")]},
-        ],
+        "parts": [{"caption": caption, "chapters": [{"file": name} for name in names]} for caption, names in parts],
     }
 
 
-def _page(notebook: NotebookNode, name: str, programme: Programme) -> NotebookNode:
+def _without_dead_links(text: str, pages: Set[str]) -> str:
+    """Return text in which links to pages that this book does not have are plain words.
+
+    A method chapter speaks of the effects; the book about a plan has none yet.
+    """
+
+    def words(found: re.Match[str]) -> str:
+        target = found["target"]
+        return found[0] if target in pages else found["words"] or target.rpartition("/")[2].replace("_", " ")
+
+    return _PAGE_LINK.sub(words, text)
+
+
+def _page(notebook: NotebookNode, name: str, programme: Programme, pages: Set[str]) -> NotebookNode:
     """Return an executed chapter as it is published: code behind a toggle, the programme's title on the front page."""
     page = nbformat.from_dict(notebook)
     waiting: list[str] = []
     for cell in page.cells:
         if cell.cell_type != "code":
+            cell.source = _without_dead_links(cell.source, pages)
             continue
         tags = set(cell.metadata.get("tags", []))
         if "parameters" in tags:

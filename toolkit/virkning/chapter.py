@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from . import report
+from .certainty import Certainty, domains_table, how_sure, rule_table
 from .checks import CheckResult, Checks, run_checks
 from .data import Tables, codebook, read_data
 from .designs import estimate
@@ -21,10 +23,18 @@ from .disclosure import ClearedTable, Table, clear
 from .errors import BookError
 from .estimates import Estimate, Estimates
 from .participants import assigned, participant_flow
+from .planning import PlannedPower, powers
 from .programme import Programme
 from .provenance import code_version, write_atomically
 from .report import Exhibit
-from .subgroups import SubgroupResults, estimate_subgroups
+from .subgroups import (
+    QuantileResults,
+    ReachResults,
+    SubgroupResults,
+    estimate_quantiles,
+    estimate_subgroups,
+    who_was_reached,
+)
 
 EFFECTS = "results/effects.json"
 RECORD = "record.json"
@@ -77,6 +87,24 @@ class Chapter:
         )
 
     @cached_property
+    def certainty(self) -> Certainty:
+        """How sure one can be of the primary outcome's estimate, apart from how large it is."""
+        return how_sure(self.programme.design, self.tables, self.effects, self.checks)
+
+    @cached_property
+    def quantiles(self) -> QuantileResults:
+        """The difference between the groups at low, middle and high values of the primary outcome."""
+        return estimate_quantiles(self.programme.design, self.tables, seed=self.programme.specification.seed)
+
+    @cached_property
+    def reach(self) -> ReachResults:
+        """Those reached beside those eligible."""
+        settings = self.programme.specification
+        return who_was_reached(
+            settings.reach, self.programme.design, self.tables, settings.subgroups, settings.vulnerability
+        )
+
+    @cached_property
     def subgroups(self) -> SubgroupResults:
         """The effects in the groups that the programme declared."""
         settings = self.programme.specification
@@ -84,17 +112,35 @@ class Chapter:
             self.programme.design, self.tables, settings.subgroups, settings.vulnerability, seed=settings.seed
         )
 
+    @cached_property
+    def planned(self) -> dict[str, PlannedPower]:
+        """How small a change of each outcome the plan could see, the primary one first."""
+        return powers(self.programme.plan, self.programme.design, self.programme.outcomes, seed=self.specification.seed)
+
+    def planned_exhibits(self, measure: str) -> list[Exhibit]:
+        """Return what could be seen of one outcome: sentences, curve, table, and what the plan takes for granted."""
+        found = self.planned[measure]
+        curve = self.clear(replace(found.curve(), name=f"power-curve-{measure}"))
+        assumed = replace(found.assumptions(), name=f"plan-assumptions-{measure}")
+        figure = report.curves.curve(curve, found.drawing)
+        return [
+            report.plans.answer(found),
+            figure,
+            report.plans.method(found),
+            report.table(curve),
+            self.table(assumed),
+        ]
+
     @property
     def assigned(self) -> tuple[int, int]:
         """Persons assigned to the programme and to the comparison."""
-        arms = assigned(self.programme.design.treatment, self.tables)
+        arms = assigned(self.programme.design, self.tables, next(iter(self.tables.measures)))
         return arms.treated, arms.comparison
 
     @property
     def flow(self) -> Table:
         """The flow of participants."""
-        design = self.programme.design
-        return participant_flow(self.specification.flow, design.treatment, self.tables, comparison="Comparison")
+        return participant_flow(self.specification.flow, self.programme.design, self.tables, comparison="Comparison")
 
     @property
     def flow_sources(self) -> Exhibit:
@@ -129,27 +175,42 @@ class Chapter:
         return report.table(self.clear(table))
 
     def effects_table(self, estimate: Estimate) -> Table:
-        """Return every term of an estimate."""
+        """Return the estimate and the alternatives beside it."""
         return report.effects_table(estimate, self.assigned)
 
     def effects_figure(self, estimate: Estimate) -> Exhibit:
-        """Return every term of an estimate as a picture."""
+        """Return the estimate and the alternatives beside it as a picture."""
         return report.figures.effects(estimate, self.clear(self.effects_table(estimate)))
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What the design shows beside the estimate of the primary outcome."""
-        best = self.effects.primary
-        if not best.is_available:
-            return ()
-        return self.programme.design.findings(self.tables, best, seed=self.programme.specification.seed)
+    def findings(self, estimate: Estimate) -> list[Exhibit]:
+        """Return what the design shows beside one estimate; folded away when it is not the primary outcome's."""
+        if not estimate.is_available:
+            return []
+        found = self.programme.design.findings(self.tables, estimate, seed=self.programme.specification.seed)
+        measure = estimate.estimand.measure
+        sections = [self._finding(finding, measure) for finding in found]
+        if measure == self.effects.primary.estimand.measure:
+            return [
+                exhibit
+                for finding, shown in zip(found, sections, strict=True)
+                for exhibit in (
+                    report.prose(
+                        f"{finding.name}-{measure}",
+                        _section(finding.question, finding.explanation, finding.sentence, level=3),
+                    ),
+                    *shown,
+                )
+            ]
+        if not found:
+            return []
+        folded = [(finding.question, finding.sentence, shown) for finding, shown in zip(found, sections, strict=True)]
+        return [report.folded(f"behind-{measure}", f"What lies behind: {estimate.estimand.outcome}", folded)]
 
-    def finding_exhibits(self, finding: Finding) -> list[Exhibit]:
-        """Return one finding as a section of a page: its question, what was computed, what came out, figure, table."""
-        title = _section(finding.question, finding.explanation, finding.sentence)
-        cleared = self.clear(finding.table)
+    def _finding(self, finding: Finding, measure: str) -> list[Exhibit]:
+        """Return figure and table of a finding; every outcome has the same ones, so names carry the measure."""
+        cleared = self.clear(replace(finding.table, name=f"{finding.table.name}-{measure}"))
         figure = [report.curves.curve(cleared, finding.drawing)] if finding.drawing else []
-        return [report.prose(finding.name, title), *figure, report.table(cleared)]
+        return [*figure, report.table(cleared)]
 
     def codebook(self, table: str) -> Table:
         """Return what each column of ``participants`` or ``outcomes`` means, and how many persons lack it."""
@@ -168,6 +229,58 @@ class Chapter:
             "Dotted line: everybody; dashed line: no effect.",
         )
 
+    def level_exhibits(self) -> list[Exhibit]:
+        """Return the effect from the least to the most vulnerable, and whom the effect reaches."""
+        levels = self.subgroups.levels
+        if levels is None:
+            return [report.prose("levels-text", self.subgroups.index_text)]
+        if len(levels.frame) < 2:
+            return [report.prose("levels-text", levels.reason)]
+        about = self.subgroups.overall.estimand
+        figure = report.figures.groups(
+            self.clear(levels.levels_table()),
+            scale=report.Scale.of(about, self.subgroups.overall.comparison_mean),
+            overall=self.subgroups.overall.headline().value if self.subgroups.overall.is_available else None,
+            name="levels-figure",
+            caption=f"{about.outcome}: effect by number of signs of vulnerability, with {levels.overall.level:.0%} "
+            "confidence intervals. Dotted line: everybody; dashed line: no effect.",
+        )
+        shown = [report.prose("levels-text", levels.trend_text()), figure, self.table(levels.levels_table())]
+        shown.append(report.prose("quarter", f"{levels.quarter_text()}\n\n{levels.need_text()}"))
+        return [*shown, self.table(levels.sums_table())] if levels.everyone is not None else shown
+
+    def quantile_exhibits(self) -> list[Exhibit]:
+        """Return the difference between the groups at low and high values, or why there is none."""
+        found = self.quantiles
+        shown = [report.prose("quantiles-text", found.text())]
+        if found.reason:
+            return shown
+        cleared = self.clear(found.table())
+        return [*shown, report.curves.curve(cleared, found.drawing), report.table(cleared)]
+
+    def reach_exhibits(self) -> list[Exhibit]:
+        """Return those reached beside those eligible, or that nobody documented them."""
+        shown = [report.prose("reach-text", self.reach.sentence)]
+        return [*shown, self.table(self.reach.table())] if len(self.reach.frame) else shown
+
+    def certainty_exhibits(self) -> list[Exhibit]:
+        """Return how sure one can be, part by part, and the rule that makes one grade of the parts."""
+        found = self.certainty
+        shown = [report.prose("how-sure-text", f"**{found.word}.** {found.sentence.removeprefix(found.word + '. ')}")]
+        return [*shown, *([self.table(found.table())] if found.parts else []), self.table(rule_table())]
+
+    def rating_exhibits(self) -> list[Exhibit]:
+        """Return how three scales of others grade the answer, as far as numbers tell."""
+        found = self.certainty
+        if found.padlocks is None:
+            return [report.prose("ratings", found.sentence)]
+        levels = f"**Maryland scale.** {found.evidence}\n\n**Padlocks.** {found.padlocks.sentence()}"
+        return [
+            report.prose("ratings", levels),
+            self.table(found.padlocks.table()),
+            self.table(domains_table(found.domains)),
+        ]
+
     def check_exhibits(self, check: CheckResult) -> list[Exhibit]:
         """Return one check as a section of a page: its question, what it does, what it found, figure and table."""
         title = _section(check.question, check.explanation, check.sentence)
@@ -177,6 +290,8 @@ class Chapter:
             shown.append(report.figures.love_plot(cleared, self.specification.checks.balance_threshold))
         if check.name == "power" and check.chart is not None:
             shown.append(self._power_figure(check, cleared))
+        if check.drawing:
+            shown.append(report.curves.curve(cleared, check.drawing))
         return [*shown, report.table(cleared)]
 
     def _power_figure(self, check: CheckResult, cleared: ClearedTable) -> Exhibit:
@@ -208,6 +323,6 @@ class Chapter:
         return report.record.rerun(self.programme.name, code_version(), self.programme.changes)
 
 
-def _section(question: str, explanation: str, sentence: str) -> str:
+def _section(question: str, explanation: str, sentence: str, *, level: int = 2) -> str:
     """Return the beginning of a section of a page."""
-    return f"```{{rubric}} {question}\n:heading-level: 2\n```\n\n{explanation}\n\n{sentence}"
+    return f"```{{rubric}} {question}\n:heading-level: {level}\n```\n\n{explanation}\n\n{sentence}"

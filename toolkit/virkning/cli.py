@@ -100,6 +100,42 @@ def _progress(quiet: bool) -> Callable[[str, int, int, float], None] | None:
 
 
 _programme = click.argument("programme", metavar="PROGRAMME")
+# Short name of an option, the key of the plan that it sets, and its type.
+_EXPECTED: tuple[tuple[str, str, type[int] | type[float]], ...] = (
+    ("--people", "people", int),
+    ("--clusters", "clusters", int),
+    ("--people-per-cluster", "people_per_cluster", float),
+    ("--intra-cluster-correlation", "intra_cluster_correlation", float),
+    ("--share", "baseline_share", float),
+    ("--sd", "standard_deviation", float),
+    ("--worthwhile", "worthwhile_effect", float),
+    ("--ratio", "comparison_ratio", float),
+    ("--take-up", "take_up_share", float),
+    ("--attrition", "attrition_share", float),
+    ("--covariate-r2", "covariate_r2", float),
+    ("--before", "periods_before", int),
+    ("--after", "periods_after", int),
+    ("--period-correlation", "period_correlation", float),
+    ("--cluster-period-correlation", "cluster_period_correlation", float),
+    ("--waves", "waves", int),
+    ("--donors", "donors", int),
+    ("--effective-share", "effective_share", float),
+    ("--near-cutoff", "near_cutoff_share", float),
+    ("--power", "power", float),
+    ("--confidence", "confidence", float),
+)
+
+
+def _expected(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command one option for each key of a plan that can be said in a word."""
+    from .planning import Plan
+
+    for option, key, kind in reversed(_EXPECTED):
+        words = (Plan.model_fields[key].description or "").replace("\n", " ")
+        function = click.option(option, key, type=kind, default=None, help=words)(function)
+    return function
+
+
 _change = click.option(
     "-p",
     "--parameter",
@@ -155,10 +191,14 @@ def check(programme: str, changes: dict[str, str], quiet: bool) -> tuple[dict[st
 def run(programme: str, changes: dict[str, str], quiet: bool) -> tuple[dict[str, Any], list[str]]:
     """Run a programme's chapters; build no book."""
     from .programme import Programme
-    from .report import headline_text
+    from .publication import headline
     from .run import run as run_programme
 
-    done = run_programme(Programme.read(programme, changes), progress=_progress(quiet))
+    read = Programme.read(programme, changes)
+    done = run_programme(read, progress=_progress(quiet))
+    if read.is_planned:
+        found = {"run": _relative(done.folder), "fingerprint": done.fingerprint, "chapters_executed": done.n_executed}
+        return found, [f"Run:  {_relative(done.folder)}", f"Plan: {headline(read, done)}"]
     effects = done.effects.to_frame()
     values = {
         "run": _relative(done.folder),
@@ -166,7 +206,7 @@ def run(programme: str, changes: dict[str, str], quiet: bool) -> tuple[dict[str,
         "chapters_executed": done.n_executed,
         "effects": json.loads(effects.to_json(orient="records", double_precision=15)),
     }
-    return values, [f"Run:    {_relative(done.folder)}", f"Result: {headline_text(done.effects.primary)}"]
+    return values, [f"Run:    {_relative(done.folder)}", f"Result: {headline(read, done)}"]
 
 
 @main.command()
@@ -191,6 +231,53 @@ def book(programme: str, changes: dict[str, str], quiet: bool) -> tuple[dict[str
 
 
 @main.command()
+@click.argument("programme", metavar="[PROGRAMME]", required=False)
+@click.option("--design", default="randomised_trial", show_default=True, help="Without PROGRAMME: type of the design.")
+@_expected
+@_change
+@_command
+def power(
+    programme: str | None, design: str, changes: dict[str, str], quiet: bool, **expected: float | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Say how small a change a planned evaluation could see, before any data exist.
+
+    From the plan of PROGRAMME, or from options alone: virkning power --people 120 --share 0.4
+    """
+    from .publication import planned_power
+
+    given = {key: value for key, value in expected.items() if value is not None}
+    found = planned_power(programme, design, given, changes)
+    lines = [line for each in found for line in (f"{each.label}:", each.sentence, each.worthwhile_sentence) if line]
+    return {"outcomes": [each.to_dict() for each in found]}, lines
+
+
+@main.command()
+@click.argument("contract", metavar="CONTRACT", type=click.Path(path_type=Path))
+@click.option("--results", type=click.Path(path_type=Path), help="Results to settle; by default results.csv beside it.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Write the ledger to this CSV file, with exact amounts.")
+@click.option(
+    "--excel", type=click.Path(path_type=Path), help="Write payments, ledger and cash flows to this Excel file."
+)
+@_command
+def settle(
+    contract: Path, results: Path | None, csv: Path | None, excel: Path | None, quiet: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Settle an outcomes contract: what each payer owes, line by line.
+
+    CONTRACT is a contract.yml, or the folder in which it stands; no programme is needed.
+    """
+    from .contract import statement
+
+    settled = statement.settle_files(contract, results)
+    if csv is not None:
+        statement.write_csv(settled, csv)
+    if excel is not None:
+        statement.write_excel(settled, excel)
+    written = [f"Written: {_relative(file)}" for file in (csv, excel) if file is not None]
+    return statement.values(settled), [*statement.lines(settled), *written]
+
+
+@main.command()
 @click.argument("name", metavar="NAME")
 @click.option("--as", "form", type=click.Choice(["json", "template", "synthetic"]), default="json", show_default=True)
 @click.option("--programme", default=None, help="Add the columns of this programme to the table.")
@@ -200,7 +287,7 @@ def book(programme: str, changes: dict[str, str], quiet: bool) -> tuple[dict[str
 def schema(
     name: str, form: str, programme: str | None, rows: int, seed: int, quiet: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """Print a schema: «programme» as JSON Schema for editors, or a table's as JSON, CSV template or synthetic data."""
+    """Print a schema: «programme» or «contract» as JSON Schema; a table's as JSON, CSV template or synthetic data."""
     from .starter import schema_text
 
     text = schema_text(name, form=form, programme=programme, n_rows=rows, seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, cast
@@ -114,8 +114,8 @@ class Estimate:
         Mean outcome of the comparison group, in the outcome's unit.
     influence : ndarray, shape (n_units, k), or None
         One value per person and term. Their cross products give variances, so results combine across outcomes.
-    influence_ids : tuple of str
-        The clusters (or persons) of the rows of ``influence``, as opaque digests, so that two outcomes align.
+    influence_ids : sequence of str
+        The clusters (or persons) of the rows of ``influence``, as opaque digests made when first read.
     warnings : tuple of str
         What the reader must know, in sentences.
     provenance : Provenance
@@ -137,7 +137,7 @@ class Estimate:
     comparison_mean: float
     provenance: Provenance
     influence: Array | None = field(default=None, repr=False)
-    influence_ids: tuple[str, ...] = field(default=(), repr=False)
+    influence_ids: Sequence[str] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
     unavailable_reason: str = ""
 
@@ -259,8 +259,10 @@ class Estimate:
                 value = {column: value[column].tolist() for column in value.columns}
             elif isinstance(value, np.ndarray):
                 value = value.tolist()
+            elif item.name == "influence_ids":
+                value = list(value)
             elif item.name in ("estimand", "evidence_level", "method", "provenance"):
-                value = dict(vars(value))
+                value = value.to_dict() if item.name == "estimand" else dict(vars(value))
             elif item.name == "degrees_of_freedom" and math.isinf(value):
                 value = None
             values[item.name] = value
@@ -278,7 +280,7 @@ class Estimate:
             **{
                 **values,
                 "frame": frame,
-                "estimand": Estimand(**values["estimand"]),
+                "estimand": Estimand.from_dict(values["estimand"]),
                 "evidence_level": EvidenceLevel(**values["evidence_level"]),
                 "method": Method(**values["method"]),
                 "provenance": Provenance(**values["provenance"]),

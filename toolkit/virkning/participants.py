@@ -1,14 +1,17 @@
-"""Who was counted when: the flow of participants, and who of them has an outcome."""
+"""Who was counted when: the flow of participants, from those before the data to those whom the estimate rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .data import Tables
 from .description import FlowStep
+from .designs.evaluation import EvaluationDesign, Persons
 from .disclosure import Column, Table
 
 
@@ -25,57 +28,73 @@ class Arms:
         return self.treated + self.comparison
 
 
-def assigned(treatment: str, tables: Tables) -> Arms:
-    """Return how many persons were assigned to each group.
+def assigned(design: EvaluationDesign, tables: Tables, measure: str) -> Arms:
+    """Return how many persons there are in each group before anybody is left out.
 
     Parameters
     ----------
-    treatment : str
-        The boolean column of ``participants`` that says who was offered the programme.
+    design : EvaluationDesign
+        Found sound for these tables.
+    tables : Tables
+        Validated data.
+    measure : str
+        The outcome.
     """
-    offered = tables.participants[treatment].astype(bool)
-    return Arms(int(offered.sum()), int((~offered).sum()))
+    treated = design.is_in_programme(tables, measure)
+    sizes = design.persons_in_rows(tables)
+    return Arms(int(sizes[treated].sum()), int(sizes[~treated].sum()))
 
 
-def with_outcome(treatment: str, measure: str, tables: Tables) -> Arms:
-    """Return how many persons of each group have the outcome."""
-    frame = tables.analysis(measure)
-    offered, known = frame[treatment].astype(bool), frame["value"].notna()
-    return Arms(int((offered & known).sum()), int((~offered & known).sum()))
-
-
-def participant_flow(steps: Sequence[FlowStep], treatment: str, tables: Tables, *, comparison: str) -> Table:
+def participant_flow(steps: Sequence[FlowStep], design: EvaluationDesign, tables: Tables, *, comparison: str) -> Table:
     """Return the flow of participants in the manner of CONSORT, for the primary outcome.
+
+    After those assigned comes one line for each reason why the design leaves persons out. A reason that hits nobody has
+    no line, but for the first, so that a reader sees that it was asked. Whoever is left out is counted once, at the
+    first of the reasons.
 
     Parameters
     ----------
     steps : sequence of FlowStep
         What documents tell of the time before the data begin.
-    treatment : str
-        The boolean column of ``participants``.
+    design : EvaluationDesign
+        Found sound for these tables.
+    tables : Tables
+        Validated data.
     comparison : str
         What the comparison group is called.
     """
-    measure, outcome = next(iter(tables.measures.items()))
-    start, end = assigned(treatment, tables), with_outcome(treatment, measure, tables)
-    lost = Arms(start.treated - end.treated, start.comparison - end.comparison)
+    measure = next(iter(tables.measures))
+    treated, sizes = design.is_in_programme(tables, measure), design.persons_in_rows(tables)
+    remaining = np.ones(len(treated), dtype=bool)
     rows: list[dict[str, object]] = [{"step": step.label, "everyone": step.n} for step in steps]
-    rows.append({"step": "In the data", "everyone": start.everyone})
+    rows.append({"step": "In the data", "everyone": int(sizes.sum())})
+    rows.append(_split("Assigned", remaining, treated, sizes))
     first = len(rows)
-    for label, arms in (("Assigned", start), (f"Without the outcome «{outcome.label}»", lost), ("Analysed", end)):
-        rows.append({"step": label, "treated": arms.treated, "comparison": arms.comparison})
+    for rank, exclusion in enumerate(design.exclusions(tables, measure)):
+        lost = remaining & exclusion.persons
+        if rank == 0 or lost.any():
+            rows.append(_split(exclusion.reason, lost, treated, sizes))
+        remaining &= ~exclusion.persons
+    rows.append(_split("Analysed", remaining, treated, sizes))
     columns = (
         Column("step", "Step"),
         Column("everyone", "Everyone", "count"),
         Column("treated", "Offered the programme", "count"),
         Column("comparison", comparison, "count"),
     )
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    last = len(rows) - 1
+    # Those left out and those analysed add up to those assigned, which are shown. With several reasons, those left out
+    # have a known sum too: other tables show how many were analysed.
+    sums = [tuple(range(first, last + 1)), *([tuple(range(first, last))] if last - first > 1 else [])]
     return Table(
         "participant-flow",
         "Flow of participants",
         columns,
-        frame,
-        # Those lost and those analysed add up to those assigned, which are shown.
-        sums_down=((first + 1, first + 2),),
+        pd.DataFrame(rows, columns=[column.name for column in columns]),
+        sums_down=tuple(sums),
     )
+
+
+def _split(label: str, rows: Persons, treated: Persons, sizes: NDArray[np.int64]) -> dict[str, object]:
+    """Return a step of the flow in which the two groups are counted."""
+    return {"step": label, "treated": int(sizes[rows & treated].sum()), "comparison": int(sizes[rows & ~treated].sum())}

@@ -16,10 +16,11 @@ from .designs import Design
 from .disclosure import DisclosureRule
 from .errors import ProgrammeError, did_you_mean
 from .estimand import Outcome
+from .planning import Plan
 from .provenance import checksum, tree_checksum
 from .resources import example, folder
 from .specification import Specification, change, read_document, validate
-from .subgroups import Subgroup, Vulnerability
+from .subgroups import Reach, Subgroup, Vulnerability
 
 FILE = "programme.yml"
 PROSE = ("what.md", "why.md", "how.md")
@@ -42,7 +43,7 @@ class Publication(Specification):
 class ProgrammeSpecification(Specification):
     """Everything that ``programme.yml`` can say."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$", description="Short name: small letters, digits and hyphens.")
+    id: str = Field(pattern=r"^[a-z][a-z0-9_-]{1,40}$", description="Short name: small letters, digits, - and _.")
     title: str = Field(min_length=1)
     subtitle: str = ""
     language: Literal["en"] = Field(default="en", description="Language of the generated text.")
@@ -53,13 +54,19 @@ class ProgrammeSpecification(Specification):
     partners: tuple[Partner, ...] = ()
     tidier: Tidier = Tidier()
     theory_of_change: TheoryOfChange = TheoryOfChange()
-    data: DataSpecification
+    data: DataSpecification | None = Field(
+        default=None, description="Where the data are; left out while the programme is only planned."
+    )
+    plan: Plan | None = Field(
+        default=None, description="What is expected before the data exist: how many people, and of which outcome."
+    )
     flow: tuple[FlowStep, ...] = ()
     design: Design
     outcomes: dict[str, Outcome] = Field(min_length=1)
     checks: CheckSettings = CheckSettings()
     subgroups: dict[str, Subgroup] = {}
     vulnerability: Vulnerability | None = None
+    reach: Reach | None = Field(default=None, description="Who was eligible, to hold those reached against.")
     publication: Publication = Publication()
     seed: int = Field(default=1, ge=0, description="Start of every random number in the run.")
 
@@ -74,6 +81,18 @@ class ProgrammeSpecification(Specification):
                 raise ValueError(
                     f"The theory of change names the measure «{aim.measure}», which is not among the outcomes. "
                     + did_you_mean(aim.measure, known)
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _has_data_or_plan(self) -> ProgrammeSpecification:
+        if self.data is None and self.plan is None:
+            raise ValueError("The key «data» is missing; a programme without data yet needs the key «plan».")
+        for measure in self.plan.other_outcomes if self.plan else ():
+            if measure not in self.outcomes:
+                raise ValueError(
+                    f"The plan names the measure «{measure}», which is not among the outcomes. "
+                    + did_you_mean(measure, self.outcomes)
                 )
         return self
 
@@ -147,8 +166,46 @@ class Programme:
 
     @property
     def data(self) -> DataSpecification:
-        """Where the data are."""
+        """Where the data are.
+
+        Raises
+        ------
+        ProgrammeError
+            The programme is only planned.
+        """
+        if self._specification.data is None:
+            raise ProgrammeError(
+                "programme.no_data",
+                "The programme has no data yet.",
+                where=FILE,
+                why="It is only planned: there is nothing to estimate.",
+                do="Publish its plan with «virkning book», or say under «data» where the data are.",
+            )
         return self._specification.data
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether there are no data yet, only a plan."""
+        return self._specification.data is None
+
+    @property
+    def plan(self) -> Plan:
+        """What was expected before the data existed.
+
+        Raises
+        ------
+        ProgrammeError
+            The programme has no plan.
+        """
+        if self._specification.plan is None:
+            raise ProgrammeError(
+                "programme.no_plan",
+                "The programme has no plan.",
+                where=FILE,
+                why="How small an effect can be seen follows from how many people there are and how they differ.",
+                do="Say under «plan» at least people, and baseline_share or standard_deviation.",
+            )
+        return self._specification.plan
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:

@@ -1,4 +1,4 @@
-"""Checksums of content, versions of software, and writing that leaves the old state or the new one, never half."""
+"""Checksums of content and names, versions of software, and writing that leaves the old state or the new, never half."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from .errors import VirkningError
 
@@ -23,6 +28,83 @@ def checksum(*parts: bytes | str) -> str:
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()
+
+
+class Digests(Sequence[str]):
+    """Opaque names of units, one for each row, which are made when somebody first reads them.
+
+    A name is the beginning of a checksum of the salt and the unit's own name: the same unit has the same name in all
+    results from the same data, and nobody can tell it without them. Naming a million persons takes longer than most
+    estimates, and few readers of an estimate ask for the names.
+
+    Parameters
+    ----------
+    salt : str
+        Checksum of the data, which makes the names useless outside them.
+    units : Series, shape (n,)
+        Unit of each row.
+    has_repeats : bool
+        Whether several rows may belong to one unit.
+    """
+
+    __slots__ = ("_has_repeats", "_names", "_salt", "_units")
+
+    def __init__(self, salt: str, units: pd.Series, *, has_repeats: bool) -> None:
+        self._salt = salt
+        self._units = units.reset_index(drop=True)
+        self._has_repeats = has_repeats
+        self._names: tuple[str, ...] | None = None
+
+    def codes(self) -> NDArray[np.int64] | None:
+        """Return the unit of each row as numbers from zero, in the order of their first rows; None: one row each."""
+        return pd.factorize(self._units)[0].astype(np.int64) if self._has_repeats else None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of the unit of each row, 16 hex digits."""
+        if self._names is None:
+            units, codes = self._units, None
+            if self._has_repeats:
+                codes, distinct = pd.factorize(units)
+                units = pd.Series(distinct)
+            salted = hashlib.sha256(_framed(self._salt))
+            made = []
+            for unit in units.astype(str).to_numpy(dtype=object):
+                digest = salted.copy()
+                digest.update(_framed(unit))
+                made.append(digest.hexdigest()[:16])
+            self._names = tuple(made) if codes is None else tuple(np.array(made, dtype=object)[codes])
+        return self._names
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        return self.names()[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def __eq__(self, other: object) -> bool:
+        return self.names() == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.names())
+
+    def __repr__(self) -> str:
+        return f"Digests({len(self)} rows)"
+
+    def __reduce__(self) -> tuple[type[tuple[str, ...]], tuple[tuple[str, ...]]]:
+        """Travel as the names only, so that nobody's own name leaves with a result."""
+        return tuple, (self.names(),)
+
+
+def _framed(part: str) -> bytes:
+    data = part.encode()
+    return len(data).to_bytes(8, "big") + data
 
 
 def tree_checksum(root: Path, files: Iterable[Path] | None = None) -> str:

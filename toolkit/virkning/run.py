@@ -23,15 +23,24 @@ from nbformat import NotebookNode
 from .chapter import EFFECTS, RECORD
 from .data import Tables, read_data
 from .designs import require_sound
+from .disclosure import names_of_persons
 from .engine import execute
 from .errors import BookError
 from .estimates import Estimates
+from .planning import require_sound_plan
 from .programme import Programme
 from .provenance import checksum, code_version, package_versions, tree_checksum, write_atomically
 from .resources import folder as resource
+from .subgroups import require_before_start
 
 # The order of work: a chapter that others build on comes first; the front page comes last, since it sums up.
 CHAPTERS: tuple[str, ...] = ("effects", "programme", "data", "checks", "subgroups", "record", "index")
+
+# A programme that is only planned has no results; its plan is the front page.
+PLANNED: tuple[str, ...] = ("programme", "record", "index")
+PLAN = "plan"
+# Text with live results that belongs to a book about a plan.
+PLANNED_TEXTS: tuple[str, ...] = ("power",)
 
 # Each kernel takes about 200 MB.
 MOST_AT_ONCE = 4
@@ -49,24 +58,39 @@ class Run:
         Holds ``notebooks/`` (executed), ``results/`` and the record.
     fingerprint : str
         SHA-256 of all inputs, 64 hex digits.
+    chapters : tuple of str
+        Chapters about the programme.
     methods : tuple of str
         Method chapters that the results use.
     n_executed : int
         Chapters that ran now; the others were there already.
-    tables : Tables
-        The validated data.
+    tables : Tables, optional
+        The validated data; None when the programme is only planned.
     """
 
     folder: Path
     fingerprint: str
+    chapters: tuple[str, ...]
     methods: tuple[str, ...]
     n_executed: int
-    tables: Tables = field(repr=False)
+    tables: Tables | None = field(repr=False)
 
     @property
     def effects(self) -> Estimates:
         """The estimates of the run."""
         return Estimates.from_json((self.folder / EFFECTS).read_text(encoding="utf-8"))
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The executed pages of the book."""
+        return (*self.chapters, *(f"methods/{name}" for name in self.methods))
+
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The persons' identifiers, which must not appear anywhere."""
+        if self.tables is None:
+            return frozenset()
+        return names_of_persons(self.tables.participants["participant_id"])
 
     def notebook(self, name: str) -> NotebookNode:
         """Return an executed chapter."""
@@ -102,28 +126,35 @@ def run(programme: Programme, *, root: Path = Path("runs"), progress: Progress |
     Raises
     ------
     DataError, DesignError
-        The data break their schema or the design cannot be honoured; found before any chapter runs.
+        The data break their schema, the design cannot be honoured, or a plan cannot be; found before any chapter runs.
     BookError
         A chapter failed.
     """
-    tables = read_data(programme)
-    require_sound(programme.design, tables)
+    tables = None if programme.is_planned else read_data(programme)
+    if tables is None:
+        require_sound_plan(programme.plan, programme.design.type, programme.design)
+    else:
+        require_sound(programme.design, tables)
+        settings = programme.specification
+        require_before_start(programme.design, tables, settings.subgroups, settings.vulnerability)
     methods = (method_chapter(programme),)
     mark = fingerprint(programme)
     place = (root / programme.name / mark[:16]).resolve()
     if not (place / RECORD).is_file():
-        write_atomically(
-            place / RECORD, json.dumps(_record(programme, mark, tables.checksum), indent=2, ensure_ascii=False)
-        )
+        write_atomically(place / RECORD, json.dumps(_record(programme, mark, tables), indent=2, ensure_ascii=False))
     parameters = {"programme": str(programme.folder), "changes": programme.changes, "run": str(place)}
-    work: Work = [(name, read_notebook(name), parameters) for name in CHAPTERS]
+    chapters = PLANNED if programme.is_planned else CHAPTERS
+    shipped = {"index": PLAN} if programme.is_planned else {}
+    work: Work = [(name, read_notebook(shipped.get(name, name)), parameters) for name in chapters]
+    texts = PLANNED_TEXTS if programme.is_planned else ()
+    work += [(name, read_text(f"{name}.md"), {}) for name in texts]
     work += [(f"methods/{name}", read_method(name), {}) for name in methods]
     n_executed = 0
     for position, (name, seconds) in enumerate(_execute_all(work, place / "notebooks", programme.folder), start=1):
         n_executed += seconds > 0
         if progress:
             progress(name, position, len(work), seconds)
-    return Run(place, mark, methods, n_executed, tables)
+    return Run(place, mark, (*chapters, *texts), methods, n_executed, tables)
 
 
 Work = list[tuple[str, NotebookNode, Mapping[str, Any]]]
@@ -179,11 +210,16 @@ def method_chapter(programme: Programme) -> str:
 
 
 def read_method(name: str) -> NotebookNode:
-    """Return a method chapter, written in MyST Markdown, as a notebook."""
+    """Return a method chapter as a notebook."""
+    return read_text(f"methods/{name}.md")
+
+
+def read_text(file: str) -> NotebookNode:
+    """Return a chapter that is written in MyST Markdown as a notebook."""
     from myst_nb.core.read import read_myst_markdown_notebook
     from myst_parser.config.main import MdParserConfig
 
-    path = resource("book") / "methods" / f"{name}.md"
+    path = resource("book") / file
     settings = MdParserConfig(enable_extensions={"colon_fence", "dollarmath"})
     notebook = read_myst_markdown_notebook(path.read_text(encoding="utf-8"), config=settings, path=str(path))
     for position, cell in enumerate(notebook.cells):
@@ -191,7 +227,7 @@ def read_method(name: str) -> NotebookNode:
     return notebook
 
 
-def _record(programme: Programme, mark: str, data_checksum: str) -> dict[str, Any]:
+def _record(programme: Programme, mark: str, tables: Tables | None) -> dict[str, Any]:
     """Return what must be known to make exactly this again."""
     return {
         "programme": programme.name,
@@ -202,7 +238,7 @@ def _record(programme: Programme, mark: str, data_checksum: str) -> dict[str, An
         "system": f"{platform.system()} {platform.machine()}",
         "seed": programme.specification.seed,
         "changes": programme.changes,
-        "data_checksum": data_checksum,
+        "data_checksum": "no data yet" if tables is None else tables.checksum,
         "specification": programme.resolved(),
         "packages": package_versions(),
     }

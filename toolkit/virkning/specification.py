@@ -6,11 +6,13 @@ code ``0301`` stays text and a price becomes a number.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,7 +49,25 @@ class Document:
         return ", ".join(part for part in (self.file, f"line {line}" if line else "", path) if part)
 
 
-def read_document(file: Path, name: str) -> Document:
+class _ExactLoader(yaml.SafeLoader):
+    """Keeps a number as it is written: a whole number, a decimal, or else the text, which then fits no number field.
+
+    YAML itself would make 0.1 the nearest binary fraction, 010 the number 8 and 12:30 the number 750.
+    """
+
+
+def _exact_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | Decimal | str:
+    text = node.value
+    if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text):
+        return int(text)
+    return Decimal(text) if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+", text) else str(text)
+
+
+for _tag in ("int", "float"):
+    _ExactLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _exact_number)
+
+
+def read_document(file: Path, name: str, *, exact: bool = False) -> Document:
     """Read a YAML file.
 
     Parameters
@@ -56,6 +76,8 @@ def read_document(file: Path, name: str) -> Document:
         The file to read, UTF-8.
     name : str
         How messages call the file.
+    exact : bool
+        Keep numbers as they are written, as whole numbers and decimals, never as binary fractions: for money.
 
     Raises
     ------
@@ -80,7 +102,7 @@ def read_document(file: Path, name: str) -> Document:
     try:
         _refuse_aliases(text, name)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = {} if root is None else _values(root, (), lines, name)
+        values = {} if root is None else _values(root, (), lines, name, _ExactLoader if exact else yaml.SafeLoader)
     except RecursionError:
         raise ProgrammeError(
             "programme.yaml_syntax",
@@ -127,7 +149,7 @@ def _refuse_aliases(text: str, name: str) -> None:
             )
 
 
-def _values(node: yaml.Node, steps: Steps, lines: dict[Steps, int], name: str) -> Any:
+def _values(node: yaml.Node, steps: Steps, lines: dict[Steps, int], name: str, loader: type[yaml.SafeLoader]) -> Any:
     """Return a node's value; note its line; refuse a repeated key, of which YAML would silently keep the last."""
     lines.setdefault(steps, node.start_mark.line + 1)
     if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
@@ -151,11 +173,11 @@ def _values(node: yaml.Node, steps: Steps, lines: dict[Steps, int], name: str) -
                     do="Remove one of them.",
                 )
             lines[(*steps, key)] = line
-            result[key] = _values(value_node, (*steps, key), lines, name)
+            result[key] = _values(value_node, (*steps, key), lines, name, loader)
         return result
     if isinstance(node, yaml.SequenceNode):
-        return [_values(child, (*steps, index), lines, name) for index, child in enumerate(node.value)]
-    value = yaml.SafeLoader("").construct_object(node)
+        return [_values(child, (*steps, index), lines, name, loader) for index, child in enumerate(node.value)]
+    value = loader("").construct_object(node)
     # A date stays the text that was written: nothing here is a date, and it could not be written as JSON.
     return node.value if isinstance(value, date | bytes) else value
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import TableSchema, load_schema, synthetic_programme_tables, synthetic_table, template_csv
+from .contract import ContractFile
+from .data import DataSpecification, TableSchema, load_schema, synthetic_programme_tables, synthetic_table, template_csv
+from .economy import EconomySpecification
 from .errors import UsageError, did_you_mean
 from .estimand import Outcome
 from .programme import Programme, ProgrammeSpecification
 from .provenance import cannot_write
 from .resources import folder as resource
-from .specification import read_document
+from .specification import Specification, read_document
 
 TEMPLATE = ".template"
 N_PERSONS = 400
@@ -90,7 +92,7 @@ def schema_text(name: str, *, form: str, programme: str | None, n_rows: int, see
     Parameters
     ----------
     name : str
-        ``programme`` for the JSON Schema of ``programme.yml``, or the name of a table.
+        ``programme``, ``contract`` or ``economy`` for the JSON Schema of that file, or the name of a table.
     form : {'json', 'template', 'synthetic'}
         Of a table: its Table Schema, an empty CSV, or a synthetic CSV that passes validation.
     programme : str, optional
@@ -103,19 +105,24 @@ def schema_text(name: str, *, form: str, programme: str | None, n_rows: int, see
     UsageError
         There is no such schema, or the form does not fit.
     """
-    if name == "programme":
+    documents: dict[str, type[Specification]] = {
+        "programme": ProgrammeSpecification,
+        "contract": ContractFile,
+        "economy": EconomySpecification,
+    }
+    if name in documents:
         if form != "json":
             raise UsageError(
-                "usage.schema_form", "A programme's schema is JSON only.", where=name, do="Leave out --as."
+                "usage.schema_form", f"The schema of a {name} is JSON only.", where=name, do="Leave out --as."
             )
-        return json.dumps(ProgrammeSpecification.model_json_schema(by_alias=True), indent=2, ensure_ascii=False)
+        return json.dumps(documents[name].model_json_schema(by_alias=True), indent=2, ensure_ascii=False)
     known = sorted(path.stem for path in resource("data_schemas").glob("*.json"))
     if name not in known:
         raise UsageError(
             "usage.unknown_schema",
             f"There is no schema «{name}».",
             where="schema",
-            do=did_you_mean(name, [*known, "programme"]),
+            do=did_you_mean(name, [*known, *documents]),
         )
     schema = _table_schema(name, programme)
     if form == "template":
@@ -128,6 +135,6 @@ def schema_text(name: str, *, form: str, programme: str | None, n_rows: int, see
 
 
 def _table_schema(name: str, programme: str | None) -> TableSchema:
-    if programme is None:
+    if programme is None or name not in DataSpecification.model_fields:
         return load_schema(name)
     return load_schema(name, getattr(Programme.read(programme).data, name).fields)

@@ -13,7 +13,31 @@ from ..data import Tables
 from ..designs import EvaluationDesign
 from ..errors import DesignError, did_you_mean
 from ..estimates import Estimates
-from . import attrition, balance, power, randomisation_inference
+from . import (
+    attrition,
+    attrition_bounds,
+    balance,
+    cutoffs,
+    density_at_cutoff,
+    hausman,
+    hidden_confounding,
+    instrument_strength,
+    leave_one_out,
+    missing_data,
+    overlap,
+    parallel_trends,
+    placebo_in_space,
+    placebo_in_time,
+    placebo_outcome,
+    power,
+    proportional_hazards,
+    randomisation_inference,
+    serial_correlation,
+    several_outcomes,
+    specification_curve,
+    spillover,
+    trend_sensitivity,
+)
 from .results import CheckResult, Checks, CheckSettings
 
 # A check takes the designs that it belongs to; one that is added to another design says what it lacks there.
@@ -23,24 +47,142 @@ Check = Callable[[Any, Tables, Estimates, CheckSettings, np.random.Generator], C
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         balance.NAME: balance.check_balance,
+        overlap.NAME: overlap.check_overlap,
         attrition.NAME: attrition.check_attrition,
+        attrition_bounds.NAME: attrition_bounds.check_attrition_bounds,
+        missing_data.NAME: missing_data.check_missing_data,
         randomisation_inference.NAME: randomisation_inference.check_randomisation_inference,
+        parallel_trends.NAME: parallel_trends.check_parallel_trends,
+        trend_sensitivity.NAME: trend_sensitivity.check_trend_sensitivity,
+        placebo_in_time.NAME: placebo_in_time.check_placebo_in_time,
+        density_at_cutoff.NAME: density_at_cutoff.check_density_at_cutoff,
+        cutoffs.PLACEBO_NAME: cutoffs.check_placebo_cutoffs,
+        cutoffs.DONUT_NAME: cutoffs.check_donut,
+        instrument_strength.NAME: instrument_strength.check_instrument_strength,
+        hausman.NAME: hausman.check_hausman,
+        serial_correlation.NAME: serial_correlation.check_serial_correlation,
+        placebo_in_space.NAME: placebo_in_space.check_placebo_in_space,
+        proportional_hazards.NAME: proportional_hazards.check_proportional_hazards,
+        hidden_confounding.NAME: hidden_confounding.check_hidden_confounding,
+        spillover.NAME: spillover.check_spillover,
+        placebo_outcome.NAME: placebo_outcome.check_placebo_outcome,
+        leave_one_out.NAME: leave_one_out.check_leave_one_out,
+        several_outcomes.NAME: several_outcomes.check_several_outcomes,
+        specification_curve.NAME: specification_curve.check_specification_curve,
         power.NAME: power.check_power,
     }
 )
 
+# The checks that belong to a design; a programme adds and omits others.
 BELONGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "randomised_trial": (balance.NAME, attrition.NAME, randomisation_inference.NAME, power.NAME),
-        "staggered_adoption": (power.NAME,),
-        "difference_in_differences": (power.NAME,),
-        "matched_comparison": (power.NAME,),
-        # These three have no two groups of persons that the checks above could compare; their own are still to come.
-        "instrumental_variables": (),
-        "panel": (),
-        "before_after": (),
+        "randomised_trial": (
+            balance.NAME,
+            attrition.NAME,
+            attrition_bounds.NAME,
+            missing_data.NAME,
+            randomisation_inference.NAME,
+            spillover.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+            power.NAME,
+        ),
+        "duration": (
+            proportional_hazards.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+            power.NAME,
+        ),
+        "regression_discontinuity": (
+            density_at_cutoff.NAME,
+            cutoffs.PLACEBO_NAME,
+            cutoffs.DONUT_NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            power.NAME,
+        ),
+        "staggered_adoption": (
+            balance.NAME,
+            attrition.NAME,
+            parallel_trends.NAME,
+            trend_sensitivity.NAME,
+            placebo_in_time.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            power.NAME,
+        ),
+        "synthetic_control": (
+            placebo_in_time.NAME,
+            placebo_in_space.NAME,
+            placebo_outcome.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+            power.NAME,
+        ),
+        "difference_in_differences": (
+            balance.NAME,
+            attrition.NAME,
+            missing_data.NAME,
+            parallel_trends.NAME,
+            trend_sensitivity.NAME,
+            placebo_in_time.NAME,
+            hidden_confounding.NAME,
+            spillover.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+            power.NAME,
+        ),
+        "instrumental_variables": (
+            instrument_strength.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+        ),
+        "panel": (
+            hausman.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+        ),
+        "matched_comparison": (
+            balance.NAME,
+            overlap.NAME,
+            attrition.NAME,
+            missing_data.NAME,
+            hidden_confounding.NAME,
+            spillover.NAME,
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+            power.NAME,
+        ),
+        "interrupted_time_series": (
+            placebo_in_time.NAME,
+            serial_correlation.NAME,
+            placebo_outcome.NAME,
+            several_outcomes.NAME,
+            specification_curve.NAME,
+        ),
+        "before_after": (
+            placebo_outcome.NAME,
+            leave_one_out.NAME,
+            several_outcomes.NAME,
+        ),
     }
 )
+# It repeats the lottery, so there must have been one.
+_NEEDS_A_LOTTERY = randomisation_inference.NAME
 
 
 def chosen(design: EvaluationDesign, settings: CheckSettings) -> tuple[str, ...]:
@@ -74,6 +216,14 @@ def chosen(design: EvaluationDesign, settings: CheckSettings) -> tuple[str, ...]
                     where=f"checks.{key}",
                     do=did_you_mean(name, CHECKS),
                 )
+    if _NEEDS_A_LOTTERY in settings.add and _NEEDS_A_LOTTERY not in BELONGING[kind]:
+        raise DesignError(
+            "design.check_does_not_apply",
+            f"The check «{_NEEDS_A_LOTTERY}» does not apply to the design «{kind}».",
+            where="checks.add",
+            why="It draws the lottery of a trial again; here none was held.",
+            do="Take it out.",
+        )
     wanted = {*BELONGING[kind], *settings.add} - set(settings.omit)
     return tuple(name for name in CHECKS if name in wanted)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..data import Tables
-from ..designs import RandomisedTrial
+from ..designs import EvaluationDesign, RandomisedTrial
 from ..disclosure import Column, Table, persons_behind_share
 from ..estimates import Estimates
 from ..numerics import permutation
@@ -14,6 +15,7 @@ from ..numerics.permutation import Array, Booleans
 from .results import COMPARISON, OFFERED, CheckResult, CheckSettings
 
 NAME = "attrition"
+_ONE_GROUP = "There are no two groups of persons to compare."
 
 _COLUMNS = (
     Column("outcome", "Outcome"),
@@ -26,15 +28,22 @@ _COLUMNS = (
 
 
 def check_attrition(
-    design: RandomisedTrial, tables: Tables, effects: Estimates, settings: CheckSettings, generator: np.random.Generator
+    design: EvaluationDesign,
+    tables: Tables,
+    effects: Estimates,
+    settings: CheckSettings,
+    generator: np.random.Generator,
 ) -> CheckResult:
     """Count, for each outcome and arm, those assigned, with and without an outcome; the primary one decides.
 
-    The test of differential attrition is a permutation test of the difference in shares, so that it holds with strata,
-    clusters and few persons.
+    With a lottery, the test of differential attrition is a permutation test of the difference in shares, so that it
+    holds with strata, clusters and few persons; without one it is Fisher's exact test. Where everybody was offered the
+    programme, or nobody, there are no groups to compare and ``passed`` is None.
     """
     measures = list(tables.measures)
     participants = tables.participants
+    if design.treatment not in participants or participants[design.treatment].nunique() < 2:
+        return _result(_count(np.zeros(0, bool), np.zeros((0, 0), bool), []), None, _ONE_GROUP, _ONE_GROUP, {})
     treated = participants[design.treatment].to_numpy(dtype=bool)
     lost = np.column_stack([tables.analysis(measure)["value"].isna().to_numpy() for measure in measures])
     frame = _count(treated, lost, [tables.measures[measure].label for measure in measures])
@@ -60,6 +69,12 @@ def check_attrition(
             f"The share of persons without the outcome {label} differs between the groups by more than {limit}. "
             "Those lost may differ from those found, so the effect may be biased."
         )
+    return _result(frame, passed, reason, sentence, numbers)
+
+
+def _result(
+    frame: pd.DataFrame, passed: bool | None, reason: str, sentence: str, numbers: dict[str, float]
+) -> CheckResult:
     return CheckResult(
         name=NAME,
         title="Attrition",
@@ -74,7 +89,7 @@ def check_attrition(
             title="Persons with and without an outcome, by group",
             columns=_COLUMNS,
             frame=frame,
-            sums_down=tuple((2 * position, 2 * position + 1) for position in range(len(measures))),
+            sums_down=tuple((2 * position, 2 * position + 1) for position in range(len(frame) // 2)),
             sums_across=(("n_with_outcome", "n_without_outcome"),),
         ),
         numbers=numbers,
@@ -103,11 +118,15 @@ def _count(treated: Booleans, lost: Booleans, labels: list[str]) -> pd.DataFrame
 
 
 def _p_value(
-    design: RandomisedTrial, participants: pd.DataFrame, lost: Array, n: int, generator: np.random.Generator
+    design: EvaluationDesign, participants: pd.DataFrame, lost: Array, n: int, generator: np.random.Generator
 ) -> float:
-    """Return how often a lottery gives as large a difference in the share lost; one when nobody is lost."""
+    """Return how often chance gives as large a difference in the share lost; one when nobody is lost."""
     if lost.min() == lost.max():
         return 1.0
+    if not isinstance(design, RandomisedTrial):
+        treated = participants[design.treatment].to_numpy(dtype=bool)
+        counts = np.array([[(lost[arm] == state).sum() for state in (1.0, 0.0)] for arm in (treated, ~treated)])
+        return float(stats.fisher_exact(counts)[1])
     lottery = design.lottery(participants)
     observed = float(permutation.differences(lottery.treated[lottery.unit][None, :], lost)[0])
     others = np.concatenate([permutation.differences(batch, lost) for batch in lottery.batches(n, generator)])

@@ -1,4 +1,4 @@
-"""Did the lottery give two groups that were alike before the start?"""
+"""Were the two groups alike before the start, or made alike by the way they are compared?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import language
 from ..data import Tables
-from ..designs import RandomisedTrial
+from ..designs import DifferenceInDifferences, EvaluationDesign, MatchedComparison, RandomisedTrial, StaggeredAdoption
 from ..disclosure import Column, Table
 from ..estimates import Estimates
 from ..numerics import permutation
@@ -29,66 +29,104 @@ _COLUMNS = (
 
 
 def check_balance(
-    design: RandomisedTrial, tables: Tables, effects: Estimates, settings: CheckSettings, generator: np.random.Generator
+    design: EvaluationDesign,
+    tables: Tables,
+    effects: Estimates,
+    settings: CheckSettings,
+    generator: np.random.Generator,
 ) -> CheckResult:
-    """Compare the covariates of everybody who was assigned, by arm.
+    """Compare the covariates of everybody who was assigned, by arm; of those compared, where there was no lottery.
 
-    The verdict is True when every standardised difference is within ``settings.balance_threshold``. Otherwise it is
-    False when differences as large as these, taken together, are surprising for a lottery (omnibus test of Hansen
-    and Bowers 2008 by permutation, at 5%), and None when chance explains them.
+    The verdict is True when every standardised difference is within ``settings.balance_threshold``. With a lottery it
+    is otherwise False when differences as large as these, taken together, are surprising (omnibus test of Hansen and
+    Bowers 2008 by permutation, at 5%), and None when chance explains them. A matched comparison is judged as the
+    headline compares the groups: what matching or weighting left apart is a concern, what a regression adjusts for is
+    not judged. Where changes are compared, lasting differences drop out, so they inform.
     """
-    participants = tables.participants
-    frame = _compare(design, tables)
+    if not isinstance(design, RandomisedTrial | MatchedComparison | DifferenceInDifferences | StaggeredAdoption):
+        reason = "This design does not compare two whole groups of persons."
+        return _result(_compare((), tables, np.zeros(0, dtype=bool), None, None), None, reason, reason, {})
+    primary = effects.primary
+    treated = tables.participants[design.treatment].to_numpy(dtype=bool)
+    weights, known = None, None
+    if isinstance(design, MatchedComparison) and primary.is_available:
+        measure = primary.estimand.measure
+        weights = design.weights_of(tables, measure, seed=primary.provenance.seed)
+        known = None if weights is None else tables.analysis(measure)["value"].notna().to_numpy(dtype=bool)
+    elif isinstance(design, RandomisedTrial) and design.weights is not None:
+        weights = tables.participants[design.weights].to_numpy(dtype=float)
+    is_whole = [not tables.participants[name].isna().any() for name in design.covariates]
+    names = tuple(name for name, whole in zip(design.covariates, is_whole, strict=True) if whole)
+    frame = _compare(names, tables, treated, weights, known)
     n = len(frame)
     if n == 0:
         return _result(
             frame, None, "The programme names no covariates.", "No traits were named, so balance was not looked at.", {}
         )
     outside = frame["standardised_difference"].abs() > settings.balance_threshold
-    joint = _joint_p_value(design, participants, settings.permutations, generator)
     numbers = {
         "n_covariates": float(n),
         "n_outside": float(outside.sum()),
         "largest": float(frame["standardised_difference"].abs().max()),
-        "joint_p_value": joint,
     }
     limit = f"{settings.balance_threshold:g} standard deviations"
-    chance = f"Taken together, differences at least as large as these arise in {percent(joint)} of such lotteries."
-    if not outside.any():
-        sentence = f"The two groups were alike before the start: all {n} traits differ by at most {limit}. {chance}"
-        return _result(frame, True, f"No trait differs by more than {limit}.", sentence, numbers)
-    names = language.join([f"«{label}»" for label in frame.loc[outside, "label"]])
+    names_outside = language.join([f"«{label}»" for label in frame.loc[outside, "label"]])
     counted = f"{int(outside.sum())} of {language.plural(n, 'trait', 'traits')}"
-    sentence = f"Before the start, {counted} differed by more than {limit}: {names}. {chance}"
+    if isinstance(design, RandomisedTrial):
+        joint = _joint_p_value(design, tables.participants, settings.permutations, generator)
+        numbers["joint_p_value"] = joint
+        chance = f"Taken together, differences at least as large as these arise in {percent(joint)} of such lotteries."
+        alike = f"The two groups were alike before the start: all {n} traits differ by at most {limit}. {chance}"
+        sentence = f"Before the start, {counted} differed by more than {limit}: {names_outside}. {chance}"
+        passed, reason = _with_lottery(joint, limit)
+    else:
+        how = "As the headline compares them" if isinstance(design, MatchedComparison) else "Before the start"
+        alike = f"{how}, the two groups are alike: all {n} traits differ by at most {limit}."
+        sentence = f"{how}, {counted} differ by more than {limit}: {names_outside}."
+        passed, reason = _without_lottery(design, weights is not None)
+    if not outside.any():
+        return _result(frame, True, f"No trait differs by more than {limit}.", alike, numbers)
+    return _result(frame, passed, reason, sentence, numbers)
+
+
+def _with_lottery(joint: float, limit: str) -> tuple[bool | None, str]:
+    """Return the verdict on differences beyond the limit between groups that were drawn."""
     if joint < _SURPRISING:
-        return _result(frame, False, "The groups differ by more than a lottery usually explains.", sentence, numbers)
-    reason = f"Some traits differ by more than {limit}, but no more than a lottery of this size usually gives."
-    return _result(frame, None, reason, sentence, numbers)
+        return False, "The groups differ by more than a lottery usually explains."
+    return None, f"Some traits differ by more than {limit}, but no more than a lottery of this size usually gives."
 
 
-def _compare(design: RandomisedTrial, tables: Tables) -> pd.DataFrame:
-    """Return one row per covariate: means by arm, standardised difference, and the persons behind each."""
-    participants = tables.participants
-    treated = participants[design.treatment].to_numpy(dtype=bool)
-    weights = None if design.weights is None else participants[design.weights].to_numpy(dtype=float)
-    rows = []
-    for name in design.covariates:
+def _without_lottery(design: EvaluationDesign, is_weighted: bool) -> tuple[bool | None, str]:
+    """Return the verdict on differences beyond the limit between groups that were not drawn."""
+    if isinstance(design, MatchedComparison):
+        if is_weighted:
+            return False, "The way the groups are compared leaves some traits apart."
+        return None, "A regression adjusts for what sets the groups apart; how well is a matter of its form."
+    return None, "Lasting differences drop out of changes; traits that make the groups move apart do not."
+
+
+def _compare(
+    names: tuple[str, ...],
+    tables: Tables,
+    treated: permutation.Booleans,
+    weights: permutation.Array | None,
+    known: permutation.Booleans | None,
+) -> pd.DataFrame:
+    """Return one row per covariate: means by arm, standardised difference, and the persons behind each.
+
+    ``known`` tells, for a comparison that weighs persons, who could be compared at all.
+    """
+    counts = np.ones(len(treated), dtype=bool) if weights is None else weights > 0
+    participants, rows = tables.participants, []
+    for name in names:
         values = participants[name].to_numpy(dtype=float)
-        found = difference(values, treated, weights)
-        behind = persons_behind_mean(values[treated]), persons_behind_mean(values[~treated])
+        # Where weights make groups alike, distances before and after are measured by the same yardstick.
+        spread = None if known is None else difference(values[known], treated[known]).spread
+        found = difference(values, treated, weights, spread=spread)
+        behind = [persons_behind_mean(values[arm & counts]) for arm in (treated, ~treated)]
         described = tables.schemas["participants"].field(name)
-        rows.append(
-            (
-                name,
-                described.title,
-                described.unit,
-                found.treated,
-                found.comparison,
-                found.standardised,
-                *behind,
-                min(behind),
-            )
-        )
+        means = (found.treated, found.comparison, found.standardised)
+        rows.append((name, described.title, described.unit, *means, *behind, min(behind)))
     columns = ["covariate", "label", "unit", "treated_mean", "comparison_mean", "standardised_difference"]
     return pd.DataFrame(rows, columns=[*columns, "n_treated_behind", "n_comparison_behind", "n_behind"])
 
@@ -115,8 +153,8 @@ def _result(
         name=NAME,
         title="Balance before the start",
         question="Were the two groups alike before the programme began?",
-        explanation="A lottery makes groups alike on average, and any one lottery leaves some difference by chance. "
-        "What was known before the start shows how far this one came.",
+        explanation="A lottery makes groups alike on average, and any one lottery leaves some difference by chance; "
+        "without a lottery they must be found or made alike. What was known before the start shows how far that went.",
         passed=passed,
         reason=reason,
         sentence=sentence,

@@ -1,4 +1,4 @@
-"""How large an effect had to be for a trial of this size to see it."""
+"""How large an effect had to be for an evaluation of this size to see it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ _POINTS = 81
 
 _COLUMNS = (
     Column("outcome", "Outcome"),
-    Column("unit", "Unit"),
-    Column("std_error", "Standard error", "number", persons="n_behind"),
-    Column("minimum_detectable_effect", "Smallest effect that is found", "number", persons="n_behind"),
+    Column("std_error_in_words", "Standard error", persons="n_behind"),
+    Column("smallest_in_words", "Smallest effect that is found", persons="n_behind"),
     Column("minimum_detectable_effect_sd", "The same", "number", "standard deviations", persons="n_behind"),
 )
 
@@ -34,7 +33,7 @@ def check_power(
     settings: CheckSettings,
     generator: np.random.Generator,
 ) -> CheckResult:
-    """Return the minimum detectable effect as realised: from the standard error that the trial turned out to have.
+    """Return the minimum detectable effect as realised: from the standard error that the evaluation turned out to have.
 
     The power of the two-sided t-test at the level of the intervals is that of the noncentral t distribution (Bloom 1995
     gives the usual approximation). The observed effect plays no part: power at the observed effect says nothing that
@@ -48,13 +47,18 @@ def check_power(
         smallest = minimum_detectable_effect(std_error, estimate.degrees_of_freedom, 1 - estimate.level, settings.power)
         spread, behind = _comparison_group(design, tables, measure)
         relative = smallest / spread if spread > 0 else np.nan
-        rows.append((measure, estimate.estimand.outcome, estimate.estimand.unit, std_error, smallest, relative, behind))
+        # Outcomes have different units, so amounts are written out.
+        said = (estimate.in_words(std_error), estimate.in_words(smallest))
+        about = (measure, estimate.estimand.outcome, estimate.estimand.unit)
+        rows.append((*about, std_error, smallest, *said, relative, behind))
     columns = [
         "measure",
         "outcome",
         "unit",
         "std_error",
         "minimum_detectable_effect",
+        "std_error_in_words",
+        "smallest_in_words",
         "minimum_detectable_effect_sd",
         "n_behind",
     ]
@@ -77,7 +81,7 @@ def check_power(
         else f", which is {language.number(in_spreads, 2)} standard deviations of the comparison group"
     )
     sentence = (
-        f"A trial of this size finds a true effect on «{primary.estimand.outcome}» of {primary.in_words(smallest)} "
+        f"An evaluation of this size finds a true effect on «{primary.estimand.outcome}» of {primary.in_words(smallest)} "
         f"with a chance of {percent(settings.power)}{aside}. Smaller effects are often missed."
     )
     numbers = {"minimum_detectable_effect": smallest, "std_error": std_error, "power": settings.power}
@@ -85,14 +89,18 @@ def check_power(
 
 
 def _comparison_group(design: EvaluationDesign, tables: Tables, measure: str) -> tuple[float, int]:
-    """Return the standard deviation of the outcome in the comparison group, and the persons behind the numbers."""
+    """Return the standard deviation of the outcome in the comparison group, and the persons behind the numbers.
+
+    Without a comparison group it is that of those in the programme.
+    """
     frame = tables.analysis(measure)
-    frame = frame[frame["value"].notna()]
-    treated = frame[design.treatment].to_numpy(dtype=bool)
+    known = frame["value"].notna().to_numpy(dtype=bool)
     values = frame["value"].to_numpy(dtype=float)
-    return float(values[~treated].std(ddof=1)), min(
-        persons_behind_mean(values[treated]), persons_behind_mean(values[~treated])
-    )
+    treated = design.is_in_programme(tables, measure)
+    arms = [values[known & arm] for arm in (~treated, treated)]
+    compared = [arm for arm in arms if len(arm) > 1]
+    spread = float(compared[0].std(ddof=1)) if compared else float("nan")
+    return spread, min((persons_behind_mean(arm) for arm in compared), default=len(values))
 
 
 def _result(
@@ -106,7 +114,7 @@ def _result(
     return CheckResult(
         name=NAME,
         title="Power",
-        question="How large an effect could a trial of this size see?",
+        question="How large an effect could an evaluation of this size see?",
         explanation="The minimum detectable effect {cite:p}`Bloom1995`: a smaller true effect would probably have been "
         "missed.",
         passed=None,

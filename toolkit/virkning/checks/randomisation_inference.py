@@ -33,7 +33,7 @@ def check_randomisation_inference(
 ) -> CheckResult:
     """Draw the lottery again, as it was held, and see how often chance alone gives an effect at least as large.
 
-    The null hypothesis is Fisher's: the offer changed nobody's outcome. Strata and clusters are respected; all
+    The null hypothesis is Fisher's: the offer changed nobody's outcome. Strata, pairs and clusters are respected; all
     assignments are tried when they are few, else ``settings.permutations`` random ones. The check informs (``passed``
     is None) unless it contradicts the model: then one p-value is below the level of the test, the other is more than
     twice that level, and ``passed`` is False.
@@ -84,8 +84,7 @@ def _redraw(
     design: RandomisedTrial, tables: Tables, measure: str, n: int, generator: np.random.Generator
 ) -> tuple[float, Array, bool, int]:
     """Return the observed effect, those under other assignments, whether these are all, and the persons behind."""
-    frame = tables.analysis(measure)
-    frame = frame[frame["value"].notna()]
+    frame = design.analysed(tables, measure)
     sample, lottery = design.sample(frame), design.lottery(frame)
     observed = effects_under(sample, design.estimator, [sample.treated[None, :]])[0]
     others = effects_under(sample, design.estimator, lottery.batches(n, generator))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import cast
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .. import language
 from ..designs.findings import Drawing
@@ -19,6 +19,33 @@ from ..specification import Specification
 
 _VERDICTS = {True: "no concern", False: "concern", None: "for information"}
 OFFERED, COMPARISON = "Offered the programme", "Comparison group"
+
+
+class SampleRule(Specification):
+    """Which persons a sample keeps: those whose value lies between limits, or equals one."""
+
+    column: str = Field(min_length=1, description="Column of participants.")
+    at_least: float | None = Field(default=None, allow_inf_nan=False, description="Smallest value that is kept.")
+    at_most: float | None = Field(default=None, allow_inf_nan=False, description="Largest value that is kept.")
+    equals: bool | float | str | None = Field(default=None, description="The only value that is kept.")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> SampleRule:
+        limits = (self.at_least, self.at_most)
+        if (self.equals is None) == (limits == (None, None)):
+            raise ValueError("name at_least, at_most or both, or equals alone")
+        return self
+
+
+class Specifications(Specification):
+    """Choices of the analyst that are all tried, under ``checks.specifications`` in ``programme.yml``."""
+
+    covariates: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Other sets of covariates, by a name that the book prints."
+    )
+    samples: dict[str, SampleRule] = Field(
+        default={}, description="Parts of the participants, by a name that the book prints."
+    )
 
 
 class CheckSettings(Specification):
@@ -45,6 +72,71 @@ class CheckSettings(Specification):
     )
     power: float = Field(
         default=0.8, gt=0.05, lt=1, description="Chance with which the minimum detectable effect is found, 0 to 1."
+    )
+    trend_sensitivity_magnitudes: tuple[float, ...] = Field(
+        default=(0.5, 1.0, 1.5, 2.0),
+        description="How many times as large as the largest step before the start the groups may move apart per "
+        "period after it.",
+    )
+    trend_sensitivity_bends: tuple[float, ...] = Field(
+        default=(),
+        description="Largest change of slope from one period to the next, in the outcome's unit; by default 0, 0.5, 1 "
+        "and 2 times the largest seen before the start.",
+    )
+    placebo_in_time_starts: int = Field(default=3, ge=1, le=20, description="Made-up starts that are tried, at most.")
+    placebo_outcomes: tuple[str, ...] = Field(
+        default=(), description="Declared outcomes that the programme cannot have moved; never the primary one."
+    )
+    leave_one_out_persons: int = Field(
+        default=10,
+        ge=5,
+        description="Fewest persons that are left out together, so that nobody's outcome can be worked out.",
+    )
+    leave_one_out_clusters: int = Field(
+        default=200, ge=2, description="Clusters that are left out one by one, at most: those with most influence."
+    )
+    placebo_cutoffs: tuple[float, ...] = Field(
+        default=(),
+        description="Numbers that decided nothing, in the running variable's unit; by default a third and two thirds "
+        "of the way through the persons on each side.",
+    )
+    donut_widths: tuple[float, ...] = Field(
+        default=(),
+        description="How far from the cutoff persons are left out, in the running variable's unit; by default 2, 5 "
+        "and 10 per cent of the bandwidth.",
+    )
+    benchmark_covariates: tuple[str, ...] = Field(
+        default=(),
+        description="Measured traits that hidden confounding is compared with; left out, all covariates of the design.",
+    )
+    overlap_outside: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Largest share of those offered the programme whom nobody in the comparison group is like, 0 to 1.",
+    )
+    overlap_heaviest: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Largest share of the comparison group's weight that its heaviest tenth may carry, 0 to 1.",
+    )
+    missing_data_imputations: int = Field(
+        default=20, ge=2, le=1_000, description="How many times missing values are filled in."
+    )
+    several_outcomes_draws: int = Field(
+        default=9_999, ge=99, le=1_000_000, description="Random draws behind p-values adjusted for several outcomes."
+    )
+    specifications: Specifications = Field(
+        default_factory=Specifications,
+        description="Other covariates and samples that are tried, with every declared alternative.",
+    )
+    spillover: str = Field(
+        default="", description="Why one person's programme did, or did not, reach others: a sentence for the book."
+    )
+    spillover_exposure: str | None = Field(
+        default=None,
+        description="Column of participants that says how near each was to the programme: a distance, or a share.",
     )
 
 

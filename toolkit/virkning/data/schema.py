@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     import pandera.pandas as pandera
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "year"]
-Role = Literal[
-    "identifier", "treatment", "period", "measure", "value", "covariate", "stratum", "cluster", "weight", "other"
-]
+Role = (
+    Literal["identifier", "treatment", "period", "measure", "value", "covariate", "outcome"]
+    | Literal["stratum", "cluster", "weight", "other"]
+)
 DisclosureClass = Literal["identifier", "quasi", "sensitive", "open"]
 Value = bool | int | float | dt.date | str
 
@@ -103,7 +104,7 @@ class Field(_Described):
     constraints: Constraints = Constraints()
     """What the values must satisfy."""
     role: Role = "other"
-    """What the column is for; a covariate is measured before assignment."""
+    """What the column is for; a covariate is measured before assignment, an outcome after it."""
     disclosure: DisclosureClass = "sensitive"
     """How far the column could tell who somebody is, or tell something about somebody."""
 

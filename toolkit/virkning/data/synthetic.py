@@ -382,6 +382,8 @@ def _values(
     if outcome.kind == "amount":
         helped = 4.0 * (education - 11) + 20.0 * (employed - 0.4)
         return np.round(100.0 + helped + effect + generator.normal(0, 26, len(effect)), 2)
+    if outcome.kind == "log":
+        return np.round(4.0 + 0.1 * (education - 11) + effect + generator.normal(0, 1, len(effect)), 4)
     base = 0.4 if outcome.kind == "share" else 4.0
     expected = base + effect
     if expected.min() < 0 or (outcome.kind == "share" and expected.max() > 1):

@@ -15,6 +15,7 @@ from ..errors import DataError, Problem, ProgrammeError, did_you_mean
 from ..estimand import Outcome
 from ..provenance import checksum
 from ..specification import Specification
+from .keys import Keys, Places, Values
 from .read import TableSource, broken_rules, displayed, read_cells
 from .schema import TableSchema, load_schema
 from .validation import ABSENT, conform
@@ -62,12 +63,13 @@ class Tables:
     The frames that the properties return are copies; writing into them changes nothing here.
     """
 
-    __slots__ = ("_checksum", "_measures", "_outcomes", "_participants", "_schemas")
+    __slots__ = ("_checksum", "_keys", "_measures", "_outcomes", "_participants", "_schemas")
     _participants: pd.DataFrame
     _outcomes: pd.DataFrame
     _measures: Mapping[str, Outcome]
     _schemas: Mapping[str, TableSchema]
     _checksum: str
+    _keys: Keys
 
     def __init__(
         self,
@@ -90,9 +92,10 @@ class Tables:
             MappingProxyType(ordered),
             MappingProxyType(dict(schemas)),
             checksum(*(_canonical(frames[name]) for name in ("participants", "outcomes"))),
+            Keys.of(frames["participants"], frames["outcomes"]),
         )
         for slot, value in zip(
-            ("_participants", "_outcomes", "_measures", "_schemas", "_checksum"), values, strict=True
+            ("_participants", "_outcomes", "_measures", "_schemas", "_checksum", "_keys"), values, strict=True
         ):
             object.__setattr__(self, slot, value)
 
@@ -181,10 +184,47 @@ class Tables:
                 where="outcomes",
                 do=did_you_mean(measure, self._measures),
             )
-        outcomes, period = self._outcomes, self._measures[measure].period
-        chosen = outcomes[(outcomes["measure"] == measure) & (outcomes["period"] == period)]
-        values = chosen.set_index("participant_id")["value"].reindex(self._participants["participant_id"])
-        return self._participants.assign(value=values.to_numpy(np.float64))
+        period = self._measures[measure].period
+        person, _, value = self.known_values(measure, (period,))
+        values = np.full(len(self._participants), np.nan)
+        values[person] = value
+        return self._participants.assign(value=values)
+
+    def known_values(self, measure: str, periods: Sequence[str]) -> tuple[Places, Places, Values]:
+        """Return the outcomes that are known in some periods, by numbers instead of names.
+
+        Looking up the names of a million rows takes longer than most estimates, so it is done once, when the tables are
+        made.
+
+        Parameters
+        ----------
+        measure : str
+            A declared measure.
+        periods : sequence of str
+            As they stand in the outcomes table; one that is not there has no rows.
+
+        Returns
+        -------
+        person : ndarray of int, shape (n,)
+            Row of ``participants``; rows are sorted by it, then by period.
+        period : ndarray of int, shape (n,)
+            Place in ``periods``.
+        value : ndarray, shape (n,)
+            In the unit of the measure.
+        """
+        return self._keys.known(measure, periods, self._outcomes["value"].to_numpy(np.float64))
+
+    def periods_of(self, measure: str | None = None, *, needs_value: bool = True) -> tuple[str, ...]:
+        """Return the periods that an outcome has in the data, in the order of the file.
+
+        Parameters
+        ----------
+        measure : str, optional
+            A declared measure; by default all of them.
+        needs_value : bool
+            Leave out a period in which no value is known.
+        """
+        return self._keys.periods_of(measure, self._outcomes["value"].to_numpy(np.float64) if needs_value else None)
 
     def __repr__(self) -> str:
         n_persons, n_rows = len(self._participants), len(self._outcomes)

@@ -17,34 +17,46 @@ from ..errors import DesignError
 from ..estimates import Estimates
 from .before_after import BeforeAfter
 from .difference_in_differences import DifferenceInDifferences
+from .duration import Duration
 from .evaluation import EvaluationDesign, Persons
 from .instrumental_variables import InstrumentalVariables
+from .interrupted_time_series import InterruptedTimeSeries
 from .matched_comparison import MatchedComparison
 from .panel import Panel
 from .randomised_trial import Alternative, RandomisedTrial
+from .regression_discontinuity import RegressionDiscontinuity
 from .staggered_adoption import StaggeredAdoption
+from .synthetic_control import SyntheticControl
 from .words import Assumption, DesignWords
 
 # The most convincing first.
 DESIGNS: Mapping[str, type[EvaluationDesign]] = MappingProxyType(
     {
         "randomised_trial": RandomisedTrial,
+        "duration": Duration,
+        "regression_discontinuity": RegressionDiscontinuity,
         "staggered_adoption": StaggeredAdoption,
+        "synthetic_control": SyntheticControl,
         "difference_in_differences": DifferenceInDifferences,
         "instrumental_variables": InstrumentalVariables,
         "panel": Panel,
         "matched_comparison": MatchedComparison,
+        "interrupted_time_series": InterruptedTimeSeries,
         "before_after": BeforeAfter,
     }
 )
 
 Design = Annotated[
     RandomisedTrial
+    | Duration
+    | RegressionDiscontinuity
     | StaggeredAdoption
+    | SyntheticControl
     | DifferenceInDifferences
     | InstrumentalVariables
     | Panel
     | MatchedComparison
+    | InterruptedTimeSeries
     | BeforeAfter,
     Field(discriminator="type"),
 ]
@@ -115,12 +127,16 @@ __all__ = [
     "Design",
     "DesignWords",
     "DifferenceInDifferences",
+    "Duration",
     "EvaluationDesign",
     "InstrumentalVariables",
+    "InterruptedTimeSeries",
     "MatchedComparison",
     "Panel",
     "RandomisedTrial",
+    "RegressionDiscontinuity",
     "StaggeredAdoption",
+    "SyntheticControl",
     "estimate",
     "problems",
     "require_sound",

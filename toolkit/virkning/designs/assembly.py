@@ -12,6 +12,8 @@ from scipy import stats
 
 from ..estimand import Estimand
 from ..estimates import EFFECT_COLUMNS, Estimate, EvidenceLevel, Method, Provenance
+from ..numerics.within import sums_by_group
+from ..provenance import Digests
 
 Array = NDArray[np.float64]
 
@@ -54,7 +56,7 @@ class Analysed:
         Groups that were assigned together.
     comparison_mean : float
         Mean outcome of the comparison group, in the outcome's unit.
-    ids : tuple of str
+    ids : sequence of str
         Opaque digest of each person's cluster, or of the person.
     """
 
@@ -62,7 +64,7 @@ class Analysed:
     n_comparison: int
     n_clusters: int | None
     comparison_mean: float
-    ids: tuple[str, ...]
+    ids: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class Question:
 
 def _covariance(influence: Array, ids: Sequence[str], std_errors: Array) -> Array:
     """Return the covariance of the terms, shape (k, k), unit²."""
-    summed = pd.DataFrame(influence).groupby(np.asarray(ids), sort=False).sum().to_numpy()
+    codes = ids.codes() if isinstance(ids, Digests) else pd.factorize(np.asarray(ids))[0]
+    summed = influence if codes is None else sums_by_group(influence, codes, int(codes.max()) + 1)
     cross = summed.T @ summed
     scale = np.sqrt(np.diag(cross))
     result: Array = cross / np.outer(scale, scale) * np.outer(std_errors, std_errors)

@@ -10,14 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .. import language, provenance
+from .. import language
 from ..data import Tables
 from ..errors import DesignError, did_you_mean
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.before_and_after import Mean, expected_return, lasting_share, mean_of
-from . import periods, refusals
+from ..provenance import Digests
+from . import before_after_findings, periods, refusals
 from .assembly import Analysed, Term
+from .degrees_of_freedom import DESCRIPTION, Freedom, Rule, degrees_of_freedom
 from .evaluation import EvaluationDesign, Persons
+from .exclusions import Exclusion
+from .findings import Finding
+from .steps import RETURN
 from .two_way_refusals import ColumnsNamed
 from .words import Assumption, DesignWords
 
@@ -98,6 +103,8 @@ class BeforeAfter(EvaluationDesign):
         description="By measure: mean of those from whom the participants were chosen, in its unit; with reliability.",
     )
 
+    degrees_of_freedom: Rule = Field(default="standard", description=DESCRIPTION)
+
     def problems(self, tables: Tables, persons: Persons | None = None) -> Iterator[DesignError]:
         """Give every reason why these data cannot honour the specification; nothing is fitted.
 
@@ -131,14 +138,15 @@ class BeforeAfter(EvaluationDesign):
             method=METHOD,
             seed=seed,
         )
-        wide, is_incomplete = self._wide(tables, measure, persons)
+        everybody, paired = self._wide(tables, measure, persons)
+        wide = everybody[paired]
         last, after = wide[:, len(self.before) - 1], wide[:, -1]
         reason = _no_change(after - last)
         if reason:
             return question.unavailable(reason, n_units=len(wide))
-        terms = [_term("change", mean_of(after - last))]
+        terms = [self._term("change", mean_of(after - last))]
         more, warnings = self._returns(measure, wide)
-        if is_incomplete:
+        if len(wide) < (len(paired) if persons is None else persons.sum()):
             warnings.insert(
                 0,
                 "Some participants have no outcome before or no outcome after the programme and are left out. Those "
@@ -146,13 +154,44 @@ class BeforeAfter(EvaluationDesign):
             )
         return question.answered(
             terms + more,
-            self._analysed(tables, measure, persons, float(last.mean())),
+            _analysed(tables, paired, float(last.mean())),
             [
                 "Nobody shows what would have happened without the programme: this is a change, and not known to be an "
                 "effect.",
                 *warnings,
             ],
         )
+
+    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+        """Return who lacks the outcome at its own period, and who lacks it in the last period before the start."""
+        label = tables.measures[measure].label
+        wide, _ = self._wide(tables, measure, None)
+        without_after, without_before = np.isnan(wide[:, -1]), np.isnan(wide[:, len(self.before) - 1])
+        return (
+            Exclusion(f"Without the outcome «{label}»", without_after),
+            Exclusion(f"Without the outcome «{label}» in {self.before[-1]}, the last period before", without_before),
+        )
+
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return the mean over the periods, and how much of the change was to be expected without any programme.
+
+        Parameters
+        ----------
+        tables : Tables
+            The data that the estimate was made from.
+        estimate : Estimate
+            What :meth:`estimate_outcome` returned.
+        seed : int
+            Not used: nothing is drawn.
+        """
+        if not estimate.is_available:
+            return ()
+        measure = estimate.estimand.measure
+        outcome = tables.measures[measure]
+        wide, paired = self._wide(tables, measure, None)
+        path = before_after_findings.path(wide[paired], (*self.before, outcome.period), estimate, outcome)
+        parts = before_after_findings.parts(wide[paired], estimate, outcome)
+        return (path,) if parts is None else (path, parts)
 
     def within(self, participants: pd.DataFrame) -> Self:
         """Return the design to use inside a group, where the usual level of everybody says nothing."""
@@ -208,19 +247,15 @@ class BeforeAfter(EvaluationDesign):
                 do="Nothing can be estimated from so few; add data.",
             )
 
-    def _rows(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[periods.Rows, periods.Codes]:
-        """Return the outcomes, and the persons who have one both in the last period before the start and after it."""
-        rows = periods.rows_of(tables, measure, (*self.before, tables.measures[measure].period), persons)
-        known = [rows.person[rows.period == code] for code in (len(self.before) - 1, len(self.before))]
-        return rows, np.intersect1d(*known)
+    def _wide(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[Array, NDArray[np.bool_]]:
+        """Return everybody's outcomes, one column per period, and who has those that the change is taken from.
 
-    def _wide(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[Array, bool]:
-        """Return one row per person who can be compared and one column per period, and whether somebody is left out."""
-        rows, paired = self._rows(tables, measure, persons)
+        Shapes (participants, periods) and (participants,); nobody but ``persons`` has any outcome here.
+        """
+        rows = periods.rows_of(tables, measure, (*self.before, tables.measures[measure].period), persons)
         wide = np.full((len(tables.participants), len(self.before) + 1), np.nan)
         wide[rows.person, rows.period] = rows.value
-        n_asked = len(tables.participants) if persons is None else int(persons.sum())
-        return wide[paired], len(paired) < n_asked
+        return wide, np.isfinite(wide[:, -2:]).all(axis=1)
 
     def _returns(self, measure: str, wide: Array) -> tuple[list[Term], list[str]]:
         """Return what was to be expected without any programme and what is left, and how that is known."""
@@ -230,8 +265,8 @@ class BeforeAfter(EvaluationDesign):
         if len(self.before) > 1:
             earlier = wide[:, len(self.before) - 2]
             part = ~np.isnan(earlier)
-            found = _varying(
-                {"return, two periods": earlier - last, "change beyond return, two periods": after - earlier}, part
+            found = self._varying(
+                {f"{RETURN}, two periods": earlier - last, "change beyond return, two periods": after - earlier}, part
             )
             terms += found
             if found and np.ptp(last[part]) > 0:
@@ -248,21 +283,32 @@ class BeforeAfter(EvaluationDesign):
             )
         if self.reliability is not None and measure in self.usual_levels:
             passing = expected_return(last, self.usual_levels[measure], self.reliability)
-            values = {"return, declared": passing, "change beyond return, declared": after - last - passing}
-            terms += _varying(values, np.ones(len(last), dtype=bool))
+            values = {f"{RETURN}, declared": passing, "change beyond return, declared": after - last - passing}
+            terms += self._varying(values, np.ones(len(last), dtype=bool))
         return terms, warnings
 
-    def _analysed(self, tables: Tables, measure: str, persons: Persons | None, mean_before: float) -> Analysed:
-        """Return who the estimate rests on; the checksum makes the digests useless outside these data."""
-        _, paired = self._rows(tables, measure, persons)
-        ids = tables.participants["participant_id"].iloc[paired].astype(str)
-        return Analysed(
-            n_treated=len(ids),
-            n_comparison=0,
-            n_clusters=None,
-            comparison_mean=mean_before,
-            ids=tuple(provenance.checksum(tables.checksum, person)[:16] for person in ids),
-        )
+    def _varying(self, values: dict[str, Array], part: NDArray[np.bool_]) -> list[Term]:
+        """Return the means of some persons' values, or none of them when one does not vary."""
+        if part.sum() < _LEAST or any(np.ptp(value[part]) == 0 for value in values.values()):
+            return []
+        return [self._term(name, mean_of(value, part)) for name, value in values.items()]
+
+    def _term(self, name: str, mean: Mean) -> Term:
+        residual = Freedom(mean.degrees_of_freedom, "the number of persons minus one")
+        freedom = degrees_of_freedom(self.degrees_of_freedom, residual)
+        return Term(name, mean.value, mean.std_error, freedom.count, freedom.words, mean.influence)
+
+
+def _analysed(tables: Tables, paired: NDArray[np.bool_], mean_before: float) -> Analysed:
+    """Return who the estimate rests on; the checksum makes the digests useless outside these data."""
+    ids = tables.participants["participant_id"][paired]
+    return Analysed(
+        n_treated=len(ids),
+        n_comparison=0,
+        n_clusters=None,
+        comparison_mean=mean_before,
+        ids=Digests(tables.checksum, ids, has_repeats=False),
+    )
 
 
 def _no_change(change: Array) -> str:
@@ -281,22 +327,10 @@ def _lasting_warning(share: float) -> str:
     if not 0 <= share <= 1:
         return (
             "The two periods before the start do not look like a usual level with passing spells around it, so the "
-            "terms «return» and «change beyond return» may mislead."
+            "return to be expected and the change beyond it may mislead."
         )
     return (
         "Of a distance from the mean in the last period before the start, the share "
         f"{language.number(share, 2)} was there in the period before it too. The less lasts, the more of the change "
-        "was to be expected without any programme; the terms «return» and «change beyond return» say how much."
+        "was to be expected without any programme; the page on the effects says how much."
     )
-
-
-def _term(name: str, mean: Mean) -> Term:
-    rule = "the number of persons minus one"
-    return Term(name, mean.value, mean.std_error, mean.degrees_of_freedom, rule, mean.influence)
-
-
-def _varying(values: dict[str, Array], part: NDArray[np.bool_]) -> list[Term]:
-    """Return the means of some persons' values, or none of them when one does not vary."""
-    if part.sum() < _LEAST or any(np.ptp(value[part]) == 0 for value in values.values()):
-        return []
-    return [_term(name, mean_of(value, part)) for name, value in values.items()]

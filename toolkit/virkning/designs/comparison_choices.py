@@ -99,6 +99,13 @@ class Trimming(Specification):
     lower: float = Field(default=0.1, ge=0, lt=1, description="Smallest score that is kept by the rule «bounds».")
     upper: float = Field(default=0.9, gt=0, le=1, description="Largest score that is kept by the rule «bounds».")
 
+    @property
+    def reason(self) -> str:
+        """Why somebody is left out, as a line of the flow."""
+        if self.rule == "bounds":
+            return f"With a propensity score below {self.lower:g} or above {self.upper:g}"
+        return "Outside the other group's range of propensity scores (common support)"
+
 
 class Choice(Specification):
     """A way to estimate the effect, shown beside the headline."""

@@ -15,12 +15,12 @@ from ..numerics.logit import BinaryFit, Link, SeparationError, fit_binary
 from . import regression
 from .assembly import Term
 from .comparison_choices import HAS_OUTCOME_LINES, Choice, Matching, Target, Trimming
+from .degrees_of_freedom import LARGE_SAMPLE, Rule
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 Codes = NDArray[np.int64]
 
-NORMAL = "those of the normal distribution, since these errors hold in large samples"
 _ARMS = ((False, "the comparison group"), (True, "the treated group"))
 
 
@@ -92,14 +92,14 @@ class Fitted:
         What the persons of the estimand would have had without the programme.
     weights : ndarray, shape (n,), or None
         With which outcomes enter; None when a regression decides.
-    n_unmatched : int
-        Persons without a neighbour near enough.
+    unmatched : ndarray of bool, shape (n,), or None
+        Persons without a neighbour near enough; None when nobody is matched.
     """
 
     term: Term
     comparison_mean: float
     weights: Array | None
-    n_unmatched: int = 0
+    unmatched: Booleans | None = None
 
 
 def standardised(values: Array) -> Array:
@@ -274,14 +274,21 @@ def _distance(prepared: Prepared, settings: Matching) -> Array:
     return prepared.score.probability if settings.distance == "score" else prepared.score.index
 
 
-def fit(prepared: Prepared, choice: Choice, target: Target, generator: np.random.Generator) -> Fitted:
+def fit(
+    prepared: Prepared,
+    choice: Choice,
+    target: Target,
+    generator: np.random.Generator,
+    freedom: Rule = "standard",
+) -> Fitted:
     """Return the effect by one estimator, on persons and covariates that :func:`refuse_impossible` lets through.
 
-    Ordinary regressions come from linearmodels; matching, weights and their errors are our own numbers.
+    Ordinary regressions come from linearmodels; matching, weights and their errors are our own numbers. The rule of the
+    degrees of freedom matters to ordinary regressions alone: the others' intervals always use the normal distribution.
     """
     persons = prepared.persons
     if choice.estimator in ("unadjusted", "regression"):
-        term = regression.fit(_sample(persons), *_ordinary(choice))
+        term = regression.fit(_sample(persons), *_ordinary(choice), rule=freedom)
         level = float(persons.outcome[persons.treated].mean()) - term.value
         if choice.estimator == "unadjusted":
             return Fitted(replace(term, name=choice.name), level, np.ones(len(persons.outcome)))
@@ -289,20 +296,21 @@ def fit(prepared: Prepared, choice: Choice, target: Target, generator: np.random
     if choice.estimator == "matching" and choice.matching is not None:
         return _fit_matching(prepared, choice, choice.matching, target, generator)
     found = _fit_weighted(prepared, choice, target)
-    term = Term(choice.name, found.value, found.std_error, np.inf, NORMAL, found.influence)
+    term = Term(choice.name, found.value, found.std_error, LARGE_SAMPLE.count, LARGE_SAMPLE.words, found.influence)
     return Fitted(term, found.comparison_mean, found.weights)
 
 
 def use_of(
     prepared: Prepared, choice: Choice, target: Target, generator: np.random.Generator
-) -> tuple[Array | None, int]:
-    """Return with which weight each person enters, None when a regression decides, and how many are unmatched."""
+) -> tuple[Array | None, Booleans]:
+    """Return with which weight each person enters, None when a regression decides, and who finds nobody near enough."""
+    nobody = np.zeros(len(prepared.persons.treated), dtype=bool)
     if choice.estimator == "unadjusted":
-        return np.ones(len(prepared.persons.treated)), 0
+        return np.ones(len(nobody)), nobody
     if choice.estimator in ("regression", "regression_adjustment", "doubly_robust"):
-        return None, 0
+        return None, nobody
     found = fit(prepared, choice, target, generator)
-    return found.weights, found.n_unmatched
+    return found.weights, nobody if found.unmatched is None else found.unmatched
 
 
 def _fit_weighted(prepared: Prepared, choice: Choice, target: Target) -> weighting.WeightedEffect:
@@ -353,8 +361,8 @@ def _fit_matching(
         if error**2 + correction.variance > 0:
             error = float(np.sqrt(error**2 + correction.variance))
             influence = influence + correction.influence
-    term = Term(choice.name, found.value, error, np.inf, NORMAL, influence)
-    return Fitted(term, found.comparison_mean, found.weights, found.n_unmatched)
+    term = Term(choice.name, found.value, error, LARGE_SAMPLE.count, LARGE_SAMPLE.words, influence)
+    return Fitted(term, found.comparison_mean, found.weights, found.unmatched)
 
 
 def _sample(persons: Persons) -> regression.Sample:

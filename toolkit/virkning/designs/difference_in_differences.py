@@ -9,14 +9,17 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
+from ..provenance import Digests
 from ..specification import Specification
-from . import periods, two_way_refusals
+from . import periods, two_way_findings, two_way_refusals
 from .assembly import Analysed, Term
+from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
+from .exclusions import Exclusion
+from .findings import Finding
 from .two_way import (
     Estimator,
     Observed,
@@ -24,11 +27,10 @@ from .two_way import (
     cannot_compare,
     fit_or_none,
     headline_effect,
-    parallel_warning,
-    path_effects,
     refuse_impossible,
     regressors,
 )
+from .two_way_path import GapPath, gap_path, path_warnings
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008), and far
@@ -124,6 +126,7 @@ class DifferenceInDifferences(EvaluationDesign):
     standard_errors: StandardErrors = Field(
         default="clustered", description="How uncertainty is measured; «clustered» without clusters means by person."
     )
+    degrees_of_freedom: Rule = Field(default="standard", description=DESCRIPTION)
     covariates: tuple[str, ...] = Field(
         default=(), description="Traits measured before the start; used by adjusted, and shown in the check of balance."
     )
@@ -206,14 +209,52 @@ class DifferenceInDifferences(EvaluationDesign):
         estimator: Estimator = self.estimator if varying else "two_by_two"
         return self.model_copy(update={"alternatives": (), "covariates": varying, "estimator": estimator})
 
+    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+        """Return who lacks the outcome: after or before the start in a panel, in every period in cross-sections."""
+        label = tables.measures[measure].label
+        rows, _ = self._rows(tables, measure, None)
+        left_out = np.ones(len(tables.participants), dtype=bool)
+        left_out[rows.persons] = False
+        if self.sampling == "repeated_cross_sections":
+            return (Exclusion(f"Without the outcome «{label}» in any of the periods", left_out),)
+        later = periods.rows_of(tables, measure, self.after)
+        without_after = np.ones(len(left_out), dtype=bool)
+        without_after[later.persons] = False
+        return (
+            Exclusion(f"Without the outcome «{label}» after the start", without_after),
+            Exclusion(f"Without the outcome «{label}» before the start", left_out),
+        )
+
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return how each group's mean went over the periods, and how the gap between the groups did.
+
+        Parameters
+        ----------
+        tables : Tables
+            The data that the estimate was made from.
+        estimate : Estimate
+            What :meth:`estimate_outcome` returned.
+        seed : int
+            Not used: nothing is drawn.
+        """
+        measure = estimate.estimand.measure
+        observed, reason, _ = self._observed(tables, measure, None)
+        if observed is None or reason or not estimate.is_available:
+            return ()
+        outcome = tables.measures[measure]
+        means = two_way_findings.means(observed, estimate, outcome)
+        path = self._path(observed)
+        return (means, two_way_findings.path(observed, path, estimate, outcome)) if path.terms else (means,)
+
     def _rows(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[periods.Rows, bool]:
         """Return the outcomes that are compared, and whether somebody's are left out."""
         rows = periods.rows_of(tables, measure, (*self.before, *self.after), persons)
         n_asked = len(tables.participants) if persons is None else int(persons.sum())
         if self.sampling == "panel":
-            is_after = rows.period >= len(self.before)
-            seen = [np.isin(rows.person, rows.person[is_after == side]) for side in (True, False)]
-            rows = rows.only(seen[0] & seen[1])
+            seen = np.zeros((2, len(tables.participants)), dtype=bool)
+            seen[(rows.period >= len(self.before)).astype(np.int64), rows.person] = True
+            used = (seen[0] & seen[1])[rows.person]
+            rows = rows if used.all() else rows.only(used)
         return rows, len(rows.persons) < n_asked
 
     def _observed(
@@ -222,7 +263,7 @@ class DifferenceInDifferences(EvaluationDesign):
         """Return the outcomes as arrays, or the reason why nothing can be compared, and the warnings."""
         declared = (*self.before, *self.after)
         rows, is_incomplete = self._rows(tables, measure, persons)
-        measured = np.unique(rows.period)
+        measured = np.flatnonzero(np.bincount(rows.period, minlength=len(declared)))
         warnings = periods.unused_warning(tables, measure, declared)
         if is_incomplete:
             missed = "no outcome before or no outcome after the start" if self.sampling == "panel" else "no outcome"
@@ -237,20 +278,23 @@ class DifferenceInDifferences(EvaluationDesign):
         if len(measured) < len(declared):
             absent = [name for code, name in enumerate(declared) if code not in measured]
             warnings.append(f"This outcome was not measured in {_listed(absent)}, so the path has no such period.")
-        people = tables.participants.iloc[rows.persons]
+        members = rows.persons
+        people = tables.participants.iloc[members]
         treated = people[self.treatment].to_numpy(dtype=bool)
         adjusts = any(estimator == "adjusted" for estimator, _ in self.terms)
         names = self.covariates if adjusts else ()
         observed = Observed(
             value=rows.value,
-            person=np.searchsorted(rows.persons, rows.person).astype(np.int64),
-            period=np.searchsorted(measured, rows.period).astype(np.int64),
+            person=_places(members)[rows.person],
+            period=_places(measured)[rows.period],
             periods=tuple(declared[code] for code in measured),
             n_before=n_before,
             treated=treated,
             covariates=people[list(names)].to_numpy(dtype=np.float64).reshape(len(people), len(names)),
             names=names,
-            clusters=pd.factorize(people[self.clusters or "participant_id"], sort=True)[0].astype(np.int64),
+            clusters=np.arange(len(people))
+            if self.clusters is None
+            else pd.factorize(people[self.clusters], sort=True)[0].astype(np.int64),
             is_panel=self.sampling == "panel",
         )
         return observed, cannot_compare(observed), warnings
@@ -261,38 +305,20 @@ class DifferenceInDifferences(EvaluationDesign):
         terms: list[Term] = []
         for estimator, errors in self.terms:
             name = f"{estimator}, {errors}"
-            fitted = fit_or_none(observed, headline_effect(observed), estimator, errors, (name,))
+            fitted = fit_or_none(
+                observed, headline_effect(observed), estimator, errors, (name,), self.degrees_of_freedom
+            )
             if fitted:
                 terms += fitted
             elif not terms:
                 return [], "These outcomes do not determine the effect, or show no spread to judge it by.", []
             else:
                 warnings.append(f"«{name}» is left out for this outcome: it is not determined, or shows no spread.")
-        path, more = self._path(observed)
-        return terms + path, "", warnings + more
+        path = self._path(observed)
+        return [*terms, *path.terms], "", warnings + path_warnings(path, observed)
 
-    def _path(self, observed: Observed) -> tuple[list[Term], list[str]]:
-        """Return one term for each period but the base period, and what the periods before the start tell."""
-        warnings = []
-        if observed.n_before == 1:
-            warnings.append(
-                "There is only one period before the start, so these data cannot show whether the groups were moving "
-                "alike."
-            )
-        if len(observed.periods) <= 2:
-            return [], warnings
-        base = self.base_period or observed.periods[observed.n_before - 1]
-        if base not in observed.periods:
-            return [], [*warnings, f"The path is left out: this outcome was not measured in its base period {base}."]
-        place = observed.periods.index(base)
-        others = [code for code in range(len(observed.periods)) if code != place]
-        names = tuple(f"event, {observed.periods[code]}" for code in others)
-        effects = path_effects(observed, place)
-        path = fit_or_none(observed, effects, self.estimator, self.standard_errors, names)
-        if not path:
-            return [], [*warnings, "The path is left out: these outcomes do not determine it, or show no spread."]
-        lead = [rank for rank, code in enumerate(others) if code < observed.n_before]
-        return path, warnings + parallel_warning([path[rank] for rank in lead], observed)
+    def _path(self, observed: Observed) -> GapPath:
+        return gap_path(observed, self.base_period, self.estimator, self.standard_errors, self.degrees_of_freedom)
 
     def _cautions(self, observed: Observed) -> list[str]:
         """Return what the reader must know about the kind of errors and the completeness of the panel."""
@@ -325,16 +351,22 @@ class DifferenceInDifferences(EvaluationDesign):
     def _analysed(self, tables: Tables, measure: str, persons: Persons | None, observed: Observed) -> Analysed:
         """Return who the estimate rests on; the checksum makes the digests useless outside these data."""
         rows, _ = self._rows(tables, measure, persons)
-        units = tables.participants[self.clusters or "participant_id"].iloc[rows.persons].astype(str)
-        digest = {unit: provenance.checksum(tables.checksum, unit)[:16] for unit in units.unique()}
+        units = tables.participants[self.clusters or "participant_id"].iloc[rows.persons]
         n_treated = int(observed.treated.sum())
         return Analysed(
             n_treated=n_treated,
             n_comparison=len(observed.treated) - n_treated,
-            n_clusters=None if self.clusters is None else len(digest),
+            n_clusters=None if self.clusters is None else units.nunique(),
             comparison_mean=float(observed.value[~observed.treated_rows & observed.after_rows].mean()),
-            ids=tuple(digest[unit] for unit in units),
+            ids=Digests(tables.checksum, units, has_repeats=self.clusters is not None),
         )
+
+
+def _places(codes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return, for every number up to the largest of these ascending codes, its place among them."""
+    places = np.zeros(int(codes[-1]) + 1, dtype=np.int64)
+    places[codes] = np.arange(len(codes))
+    return places
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api import types
 from pydantic import Field
 
 from ..data import Tables
@@ -50,6 +51,37 @@ class EvaluationDesign(Specification):
     @abstractmethod
     def within(self, participants: pd.DataFrame) -> Self:
         """Return the design to use inside a group of participants: the headline only, without what does not vary."""
+
+    def is_in_programme(self, tables: Tables, measure: str) -> Persons:
+        """Return who counts in the programme's group, as the estimate counts them; shape (participants,).
+
+        By default the column of the treatment tells; an amount of treatment has no two groups of its own, so those
+        with more than the least are in the programme.
+
+        Parameters
+        ----------
+        tables : Tables
+            Data that :meth:`problems` finds sound.
+        measure : str
+            The outcome.
+        """
+        given = tables.participants[self.treatment]
+        offered = given if types.is_bool_dtype(given.dtype) else given > given.min()
+        return np.asarray(offered, dtype=np.bool_)
+
+    def persons_in_rows(self, tables: Tables) -> NDArray[np.int64]:
+        """Return how many persons each row of ``participants`` stands for; one, unless rows are places.
+
+        Parameters
+        ----------
+        tables : Tables
+            Data that :meth:`problems` finds sound.
+        """
+        column = getattr(self, "persons_per_row", None)
+        if column is None:
+            return np.ones(len(tables.participants), dtype=np.int64)
+        persons: NDArray[np.int64] = tables.participants[column].to_numpy(dtype=np.float64).astype(np.int64)
+        return persons
 
     def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
         """Return who is left out of the estimate of one outcome, and why, in the order in which it happens.

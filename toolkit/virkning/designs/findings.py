@@ -40,6 +40,8 @@ class Drawing:
         Draw the line of no effect.
     names_x : bool
         The x axis shows whole numbers without thousands separators, such as years.
+    x_labels : str, optional
+        Text column with what stands at each place of the x axis instead of its number.
     """
 
     x: str
@@ -53,6 +55,7 @@ class Drawing:
     start_label: str = "start"
     has_zero_line: bool = False
     names_x: bool = False
+    x_labels: str | None = None
 
 
 @dataclass(frozen=True)

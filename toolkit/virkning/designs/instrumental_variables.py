@@ -10,20 +10,22 @@ import pandas as pd
 from pandas.api import types
 from pydantic import Field
 
-from .. import provenance
 from ..data import Tables
-from ..disclosure import Column, Table
+from ..disclosure import Table
 from ..errors import DesignError
 from ..estimand import Estimand
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.compliers import Compliers, describe_compliers
-from ..numerics.concentration import persons_behind_mean
 from ..numerics.instruments import Errors
 from ..numerics.least_squares import dependent_column
+from ..provenance import Digests
 from ..specification import Specification
+from . import instrument_findings as beside
 from . import instrument_refusals as refusals
 from .assembly import Analysed, Term
+from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
+from .findings import Finding
 from .two_stage import (
     BesideEstimator,
     Diagnosis,
@@ -31,6 +33,7 @@ from .two_stage import (
     InstrumentSample,
     diagnose,
     fit_term,
+    forms_of,
     set_in_words,
 )
 from .words import Assumption, DesignWords
@@ -134,6 +137,7 @@ class InstrumentalVariables(EvaluationDesign):
         default="two_stage_least_squares", description="How the headline is estimated."
     )
     standard_errors: Errors = Field(default="hc1", description="How the headline's uncertainty is measured.")
+    degrees_of_freedom: Rule = Field(default="standard", description=DESCRIPTION)
     covariates: tuple[str, ...] = Field(default=(), description="Traits that are held constant in both stages.")
     clusters: str | None = Field(default=None, description="Column of the groups that belong together.")
     alternatives: tuple[BesideInstruments, ...] = Field(
@@ -168,12 +172,15 @@ class InstrumentalVariables(EvaluationDesign):
         terms: list[Term] = []
         if not reason:
             sample = self.sample(frame)
-            terms = [fit_term(sample, estimator, errors) for estimator, errors in self._all_terms(frame)]
+            terms = [
+                fit_term(sample, estimator, errors, self.degrees_of_freedom)
+                for estimator, errors in self._all_terms(frame)
+            ]
             if min(term.std_error for term in terms) <= 1e-10 * float(np.abs(sample.outcome).max()):
                 reason = "Among those alike this outcome does not vary, so there is no spread to judge an effect by."
         if reason:
             return question.unavailable(reason, n_units=len(frame))
-        warnings = _warnings(sample, diagnose(sample, self.standard_errors, self.confidence), question.estimand)
+        warnings = _warnings(sample, self._diagnosis(sample), question.estimand)
         if len(frame) < len(assigned):
             warnings.insert(
                 0,
@@ -191,11 +198,54 @@ class InstrumentalVariables(EvaluationDesign):
         varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
         return self.model_copy(update={"alternatives": (), "covariates": varying})
 
+    def is_in_programme(self, tables: Tables, measure: str) -> Persons:
+        """Return who has more of the treatment than the average of those with the outcome, shape (participants,)."""
+        frame = tables.analysis(measure)
+        amount = frame[self.treatment].to_numpy(dtype=np.float64)
+        known = amount[frame["value"].notna().to_numpy(dtype=bool)]
+        return np.asarray(amount > (known.mean() if known.size else amount.mean()))
+
     def diagnose(self, tables: Tables, measure: str) -> Diagnosis | None:
         """Return what is known about the instruments among those with an outcome; None where there is no estimate."""
         frame = tables.analysis(measure)
         frame = frame[frame["value"].notna()]
-        return None if self._reason(frame) else diagnose(self.sample(frame), self.standard_errors, self.confidence)
+        return None if self._reason(frame) else self._diagnosis(self.sample(frame))
+
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return the first stage, the robust set, each instrument alone, and who the compliers are."""
+        if not estimate.is_available:
+            return ()
+        measure, rule = estimate.estimand.measure, self.degrees_of_freedom
+        frame = tables.analysis(measure)
+        sample = self.sample(frame[frame["value"].notna()])
+        diagnosis, headline = self._diagnosis(sample), fit_term(sample, self.estimator, self.standard_errors, rule)
+        smaller = int(estimate.effects[["n_treated", "n_comparison"]].iloc[0].min())
+        forms = forms_of(sample, self.standard_errors, rule)
+        found = [
+            beside.first_stage(diagnosis, measure),
+            beside.robust_set(forms, diagnosis, headline, estimate.estimand, smaller),
+        ]
+        if len(self.instruments) > 1:
+            titles = [tables.schemas["participants"].field(name).title for name in self.instruments]
+            found.append(
+                beside.one_by_one(
+                    sample,
+                    titles,
+                    headline,
+                    diagnosis,
+                    estimate.estimand,
+                    errors=self.standard_errors,
+                    rule=rule,
+                    n_behind=smaller,
+                )
+            )
+        compliers = self.compliers(tables)
+        if compliers is not None:
+            found.append(beside.compliers(compliers, len(tables.participants), self.compliers_table(tables)))
+        return tuple(found)
+
+    def _diagnosis(self, sample: InstrumentSample) -> Diagnosis:
+        return diagnose(sample, self.standard_errors, self.confidence, self.degrees_of_freedom)
 
     def compliers(self, tables: Tables, traits: tuple[str, ...] = ()) -> Compliers | None:
         """Return how many compliers there are and what they are like; None unless instrument and treatment are yes/no.
@@ -212,7 +262,11 @@ class InstrumentalVariables(EvaluationDesign):
         names = traits or self.covariates
         if not self._is_offer(frame):
             return None
+        treated = frame[self.treatment].to_numpy(dtype=bool)
         encouraged = frame[self.instruments[0]].to_numpy(dtype=bool)
+        # An instrument that keeps people away encourages those who do not have it.
+        if treated[encouraged].mean() < treated[~encouraged].mean():
+            encouraged = ~encouraged
         values = frame[list(names)].to_numpy(dtype=np.float64).reshape(len(frame), len(names))
         chance = np.full(len(frame), encouraged.mean())
         if self.covariates:
@@ -220,7 +274,7 @@ class InstrumentalVariables(EvaluationDesign):
 
             controls = self.sample(frame.assign(value=0.0)).controls
             chance = sm.GLM(encouraged.astype(np.float64), controls, family=sm.families.Binomial()).fit().fittedvalues
-        return describe_compliers(frame[self.treatment].to_numpy(dtype=bool), encouraged, values, chance)
+        return describe_compliers(treated, encouraged, values, chance)
 
     def compliers_table(self, tables: Tables, traits: tuple[str, ...] = ()) -> Table:
         """Return the compliers as a table to be cleared: their share, and each trait beside everybody's.
@@ -239,24 +293,7 @@ class InstrumentalVariables(EvaluationDesign):
                 why="An amount of treatment is moved by different steps in different persons.",
                 do="Describe whom the instrument moves in words.",
             )
-        people = tables.participants
-        rows: list[tuple[str, float, float | None]] = [
-            ("Compliers, share of all", found.share, None),
-            ("Take it in any case, share of all", found.always_share, None),
-            ("Never take it, share of all", found.never_share, None),
-        ]
-        names = traits or self.covariates
-        rows += list(zip(names, found.means.tolist(), found.everyone.tolist(), strict=True))
-        # No number may rest on fewer persons than the smallest of the groups, or than differ in a trait.
-        smallest = max(1, round(min(found.share, 1 - found.share) * len(people)))
-        behind = [smallest] * 3 + [min(smallest, persons_behind_mean(people[name].to_numpy(float))) for name in names]
-        frame = pd.DataFrame(rows, columns=["what", "compliers", "everyone"]).assign(persons=behind)
-        columns = (
-            Column("what", "What"),
-            Column("compliers", "Compliers", "number", digits=3, persons="persons"),
-            Column("everyone", "Everybody", "number", digits=3, persons="persons"),
-        )
-        return Table("compliers", "Who the compliers are", columns, frame)
+        return beside.compliers_table(found, tables, traits or self.covariates)
 
     def sample(self, frame: pd.DataFrame) -> InstrumentSample:
         """Return the persons of an analysis frame, all with an outcome in the column ``value``, as arrays."""
@@ -308,14 +345,13 @@ class InstrumentalVariables(EvaluationDesign):
         """Return who the estimate rests on; ``salt`` makes the digests useless outside these data."""
         amount = frame[self.treatment].to_numpy(dtype=np.float64)
         treated = amount > amount.mean()
-        units = frame[self.clusters or "participant_id"].astype(str)
-        digest = {unit: provenance.checksum(salt, unit)[:16] for unit in units.unique()}
+        units = frame[self.clusters or "participant_id"]
         return Analysed(
             n_treated=int(treated.sum()),
             n_comparison=int((~treated).sum()),
-            n_clusters=None if self.clusters is None else len(digest),
+            n_clusters=None if self.clusters is None else units.nunique(),
             comparison_mean=float(frame["value"].to_numpy(dtype=np.float64)[~treated].mean()),
-            ids=tuple(digest[unit] for unit in units),
+            ids=Digests(salt, units, has_repeats=self.clusters is not None),
         )
 
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.logit import Link
-from ..numerics.overlap import Overlap, overlap
+from ..provenance import Digests
 from . import comparison_refusals as refusals
 from . import comparison_terms as terms
 from .assembly import Analysed, Array
 from .comparison_choices import NEEDS_SCORE, Choice, Estimator, Matching, StandardErrors, Target, Trimming
+from .comparison_findings import Compared, findings_of
+from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
+from .exclusions import Exclusion, without_outcome
+from .findings import Finding
 from .words import Assumption, DesignWords
 
 # One person of the comparison group who stands for more than this share of it is worth a warning.
 _MUCH_WEIGHT = 0.05
+NOBODY_NEAR = "With nobody near enough to be matched with"
 _NO_SPREAD = "so there is no spread to judge a difference by."
 
 WORDS = DesignWords(
@@ -92,23 +95,6 @@ _QUANTITIES: dict[Target, str] = {
 }
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """How many persons an estimate leaves out, and why; for the participant flow, after disclosure control.
-
-    Attributes
-    ----------
-    n_treated_trimmed, n_comparison_trimmed : int
-        Outside the support that the rule of trimming keeps.
-    n_unmatched : int
-        Kept, but with nobody near enough; only when the headline matches.
-    """
-
-    n_treated_trimmed: int
-    n_comparison_trimmed: int
-    n_unmatched: int
-
-
 class MatchedComparison(EvaluationDesign):
     """Participants compared with others who were like them, in what was known before the programme."""
 
@@ -119,6 +105,10 @@ class MatchedComparison(EvaluationDesign):
     estimator: Estimator = Field(default="matching", description="How the headline is estimated.")
     standard_errors: StandardErrors | None = Field(
         default=None, description="Kind of errors of the headline; left out, the estimator's own default."
+    )
+    degrees_of_freedom: Rule = Field(
+        default="standard",
+        description=f"{DESCRIPTION} Only the unadjusted difference and the regression have a t distribution.",
     )
     covariates: tuple[str, ...] = Field(
         default=(), description="What was known before: for the score, entropy balancing and the check of balance."
@@ -187,15 +177,17 @@ class MatchedComparison(EvaluationDesign):
                 "Some persons have no outcome and are left out. If whether it is known has to do with the programme, "
                 "the estimate is biased.",
             )
-        ids = frame.loc[prepared.kept, "participant_id"].astype(str)
+        unmatched = fitted[0].unmatched
+        if unmatched is None:
+            unmatched = np.zeros(len(prepared.persons.treated), dtype=bool)
         return question.answered(
             [item.term for item in fitted],
             Analysed(
-                n_treated=int(prepared.persons.treated.sum()),
-                n_comparison=int((~prepared.persons.treated).sum()),
+                n_treated=int((prepared.persons.treated & ~unmatched).sum()),
+                n_comparison=int((~prepared.persons.treated & ~unmatched).sum()),
                 n_clusters=None,
                 comparison_mean=fitted[0].comparison_mean,
-                ids=tuple(provenance.checksum(tables.checksum, person)[:16] for person in ids),
+                ids=Digests(tables.checksum, frame.loc[prepared.kept, "participant_id"], has_repeats=False),
             ),
             warnings,
         )
@@ -210,35 +202,74 @@ class MatchedComparison(EvaluationDesign):
         update = {"alternatives": (), "covariates": varying(self.covariates), "outcome_covariates": lines}
         return self.model_copy(update=update)
 
-    def overlap(self, tables: Tables) -> Overlap:
-        """Return how far the scores of the two groups lie over each other, before anybody is left out."""
-        persons = self._persons(tables.participants.assign(value=0.0))
-        return overlap(terms.score_of(persons, self.score).probability, persons.treated)
+    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+        """Return who is left out: without the outcome, trimmed for lack of overlap, or matched with nobody."""
+        first = without_outcome(tables, measure)
+        prepared = self._comparable(tables, measure)
+        if prepared is None:
+            return (first,)
+        known, found = np.flatnonzero(~first.persons), [first]
+        if self.trimming.rule != "none":
+            found.append(_among(self.trimming.reason, len(first.persons), known[~prepared.kept]))
+        # Who finds nobody depends on a draw only where nobody may serve twice and ties are drawn.
+        _, unmatched = terms.use_of(prepared, self.choices[0], self.estimand, np.random.default_rng(0))
+        if self.estimator == "matching" and (self.matching.caliper is not None or self.matching.exact):
+            found.append(_among(NOBODY_NEAR, len(first.persons), known[prepared.kept][unmatched]))
+        return tuple(found)
 
-    def weights_of(self, tables: Tables, *, seed: int = 0) -> Array | None:
-        """Return how much each participant counts in the headline, shape (participants,).
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return overlap, who is left out, balance before and after, and what the weights cost."""
+        measure = estimate.estimand.measure
+        participants, known = tables.participants, tables.analysis(measure)["value"].notna().to_numpy(dtype=bool)
+        if not estimate.is_available or not self.covariates:
+            return ()
+        persons = self._persons(participants[known].assign(value=0.0))
+        try:
+            score = terms.score_of(persons, self.score).probability
+        except DesignError:
+            score = None
+        weights = self.weights_of(tables, measure, seed=seed)
+        described = tables.schemas["participants"]
+        return findings_of(
+            Compared(
+                treated=persons.treated,
+                score=score,
+                traits=persons.traits,
+                labels=tuple(described.field(name).title for name in self.covariates),
+                weights=None if weights is None else weights[known],
+            ),
+            self.exclusions(tables, measure),
+            participants[self.treatment].to_numpy(dtype=bool),
+        )
 
-        Zero for whoever is left out; None when a regression decides. With them the check of balance compares the
-        groups as the headline does.
+    def weights_of(self, tables: Tables, measure: str, *, seed: int = 0) -> Array | None:
+        """Return how much each participant counts in the headline for one outcome, shape (participants,).
+
+        Zero for whoever is left out; None when a regression decides, or there is no estimate.
         """
-        prepared = self._prepared(tables.participants.assign(value=0.0))
+        prepared = self._comparable(tables, measure)
+        if prepared is None:
+            return None
         found, _ = terms.use_of(prepared, self.choices[0], self.estimand, np.random.default_rng(seed))
         if found is None:
             return None
-        weights = np.zeros(len(prepared.kept))
-        weights[prepared.kept] = found
+        known = np.flatnonzero(tables.analysis(measure)["value"].notna())
+        weights = np.zeros(len(tables.participants))
+        weights[known[prepared.kept]] = found
         return weights
 
-    def left_out(self, tables: Tables, *, seed: int = 0) -> LeftOut:
-        """Return how many participants the headline leaves out, with the reasons."""
-        prepared = self._prepared(tables.participants.assign(value=0.0))
-        treated = tables.participants[self.treatment].to_numpy(dtype=bool)
-        _, n_unmatched = terms.use_of(prepared, self.choices[0], self.estimand, np.random.default_rng(seed))
-        return LeftOut(
-            n_treated_trimmed=int((treated & ~prepared.kept).sum()),
-            n_comparison_trimmed=int((~treated & ~prepared.kept).sum()),
-            n_unmatched=n_unmatched,
-        )
+    def _comparable(self, tables: Tables, measure: str) -> terms.Prepared | None:
+        """Return those with an outcome as they are compared; None where the headline cannot be estimated."""
+        frame = tables.analysis(measure)
+        frame = frame[frame["value"].notna()]
+        if next(refusals.in_arms(self, frame), None) is not None:
+            return None
+        try:
+            prepared = self._prepared(frame)
+            terms.refuse_impossible(prepared, self.choices[0], self.estimand)
+        except DesignError:
+            return None
+        return prepared
 
     def _persons(self, frame: pd.DataFrame) -> terms.Persons:
         """Return the persons of a frame, all with an outcome in the column ``value``, as arrays."""
@@ -282,7 +313,7 @@ class MatchedComparison(EvaluationDesign):
         fitted: list[terms.Fitted] = []
         warnings = _trimming_warnings(prepared)
         for choice in self.choices:
-            found, reason = _fit_or_reason(prepared, choice, self.estimand, seed)
+            found, reason = self._fit_or_reason(prepared, choice, seed)
             if found is not None:
                 fitted.append(found)
             elif not fitted:
@@ -291,23 +322,28 @@ class MatchedComparison(EvaluationDesign):
                 warnings.append(f"«{choice.name}» is left out for this outcome. {reason}")
         return prepared, fitted, "", warnings + _headline_warnings(prepared, fitted[0])
 
+    def _fit_or_reason(self, prepared: terms.Prepared, choice: Choice, seed: int) -> tuple[terms.Fitted | None, str]:
+        """Return the fitted term, or why these persons' outcomes do not allow it."""
+        try:
+            terms.refuse_impossible(prepared, choice, self.estimand)
+        except DesignError:
+            return None, "Among those with this outcome, the two groups or the covariates do not allow it."
+        generator = np.random.default_rng(seed)
+        found = terms.fit(prepared, choice, self.estimand, generator, self.degrees_of_freedom)
+        if found.term.std_error > 1e-10 * float(np.abs(prepared.persons.outcome).max()):
+            return found, ""
+        return None, f"Within the groups this outcome does not vary, {_NO_SPREAD}"
+
 
 def _chosen(frame: pd.DataFrame, persons: Persons | None) -> pd.DataFrame:
     return frame if persons is None else frame[persons]
 
 
-def _fit_or_reason(
-    prepared: terms.Prepared, choice: Choice, target: Target, seed: int
-) -> tuple[terms.Fitted | None, str]:
-    """Return the fitted term, or why these persons' outcomes do not allow it."""
-    try:
-        terms.refuse_impossible(prepared, choice, target)
-    except DesignError:
-        return None, "Among those with this outcome, the two groups or the covariates do not allow it."
-    found = terms.fit(prepared, choice, target, np.random.default_rng(seed))
-    if found.term.std_error > 1e-10 * float(np.abs(prepared.persons.outcome).max()):
-        return found, ""
-    return None, f"Within the groups this outcome does not vary, {_NO_SPREAD}"
+def _among(reason: str, n: int, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Exclusion:
+    """Return the exclusion of some of n participants."""
+    persons = np.zeros(n, dtype=bool)
+    persons[rows] = True
+    return Exclusion(reason, persons)
 
 
 def _trimming_warnings(prepared: terms.Prepared) -> list[str]:
@@ -323,7 +359,7 @@ def _trimming_warnings(prepared: terms.Prepared) -> list[str]:
 def _headline_warnings(prepared: terms.Prepared, headline: terms.Fitted) -> list[str]:
     """Return what the weights of the headline call for."""
     found = []
-    if headline.n_unmatched:
+    if headline.unmatched is not None and headline.unmatched.any():
         found.append("For some persons nobody near enough was found; the effect is that on those who were matched.")
     if headline.weights is not None:
         shares = headline.weights[~prepared.persons.treated]

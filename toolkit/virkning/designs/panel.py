@@ -9,24 +9,30 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from .. import provenance
 from ..data import Tables
 from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
-from ..numerics.panels import CountingRule, WaldTest
+from ..numerics.panels import NestedEffects, WaldTest
+from ..provenance import Digests
 from ..specification import Specification
 from . import panel_refusals as refusals
 from .assembly import Analysed, Term
+from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
+from .exclusions import Exclusion
+from .findings import Finding
+from .panel_findings import Shown, findings_of
 from .panel_fits import (
     PanelErrors,
     PanelEstimator,
     PanelSample,
+    entering,
     fit_regression,
     hausman,
     regression_of,
     term_of,
 )
+from .panel_rows import rows_of
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008).
@@ -92,6 +98,13 @@ METHODS: dict[PanelEstimator, Method] = {
 }
 
 
+# Estimators that say nothing of some persons, and why.
+ONE_PERIOD: dict[PanelEstimator, str] = {
+    "fixed_effects": "Seen in one period only, so without a change",
+    "first_differences": "Not seen in two periods that follow each other",
+}
+
+
 class PanelAlternative(Specification):
     """Another way to estimate the same effect, shown beside the headline."""
 
@@ -123,10 +136,11 @@ class Panel(EvaluationDesign):
     standard_errors: PanelErrors = Field(
         default="clustered", description="How the headline's uncertainty is measured; clustered is by person."
     )
-    count_effects: CountingRule = Field(
-        default="nested",
-        description="Degrees of freedom of clustered fixed effects: nested leaves out effects nested in the clusters "
-        "(fixest, reghdfe), all counts them.",
+    degrees_of_freedom: Rule = Field(default="standard", description=DESCRIPTION)
+    nested_effects: NestedEffects = Field(
+        default="not_counted",
+        description="Whether clustered errors of fixed effects count the effects that are nested in the clusters as "
+        "coefficients: not_counted (fixest, reghdfe) or counted (linearmodels).",
     )
     period_effects: bool = Field(default=True, description="Whether each period has a level of its own.")
     periods: tuple[str, ...] = Field(
@@ -193,12 +207,60 @@ class Panel(EvaluationDesign):
         varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
         return self.model_copy(update={"alternatives": (), "covariates": varying})
 
+    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+        """Return who is left out: without outcome, without treatment beside it, or without what is compared."""
+        everyone = tables.participants["participant_id"]
+        outcomes, rows = tables.outcomes, self.rows(tables, measure)
+        known = outcomes.loc[(outcomes["measure"] == measure) & outcomes["value"].notna(), "participant_id"]
+        label = tables.measures[measure].label
+        found = [
+            Exclusion(f"Without the outcome «{label}» in any period", ~everyone.isin(known).to_numpy(dtype=bool)),
+            Exclusion(
+                "Without treatment or covariates in the periods of the outcome",
+                ~everyone.isin(rows["participant_id"]).to_numpy(dtype=bool),
+            ),
+        ]
+        if self.estimator in ONE_PERIOD and len(rows):
+            persons = rows["participant_id"].unique()
+            alone = persons[~entering(self.sample(rows), self.estimator)]
+            found.append(Exclusion(ONE_PERIOD[self.estimator], everyone.isin(alone).to_numpy(dtype=bool)))
+        return tuple(found)
+
+    def is_in_programme(self, tables: Tables, measure: str) -> Persons:
+        """Return who has more than the lowest amount of treatment in some period, shape (participants,).
+
+        Of those whom the estimate rests on, in a period in which the outcome is known too.
+        """
+        everyone, found = tables.participants["participant_id"], np.zeros(len(tables.participants), dtype=bool)
+        for rows in (self.rows(tables, None), self.rows(tables, measure)):
+            ever = _is_on(rows[self.treatment_measure]).groupby(rows["participant_id"]).any()
+            seen = everyone.isin(ever.index).to_numpy(dtype=bool)
+            found = np.where(seen, everyone.map(ever).eq(True).to_numpy(dtype=bool), found)
+        return found
+
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return how much changes within persons, all estimators side by side, and the robust Hausman test."""
+        if not estimate.is_available:
+            return ()
+        measure = estimate.estimand.measure
+        rows, _ = self._complete(tables, measure, None)
+        shown = Shown(
+            outcome=tables.measures[measure],
+            labels=tuple(tables.measures[name].label for name in self._measures),
+            errors=self.standard_errors,
+            nested=self.nested_effects,
+            rule=self.degrees_of_freedom,
+            period_effects=self.period_effects,
+            level=self.confidence,
+        )
+        return findings_of(self.sample(rows), shown, {name: method.name for name, method in METHODS.items()})
+
     def hausman(self, tables: Tables, measure: str) -> WaldTest | None:
         """Return the robust Hausman test for one outcome; None where there is no estimate."""
         rows, _ = self._complete(tables, measure, None)
         if self._reason(rows):
             return None
-        return hausman(self.sample(rows), period_effects=self.period_effects)
+        return hausman(self.sample(rows), period_effects=self.period_effects, rule=self.degrees_of_freedom)
 
     def rows(self, tables: Tables, measure: str | None, persons: Persons | None = None) -> pd.DataFrame:
         """Return one row per person and period with treatment, covariates and (if named) outcome in ``value``.
@@ -206,26 +268,10 @@ class Panel(EvaluationDesign):
         Rows are ordered by participant, then period; ``period_number`` counts the periods from zero. Only rows without
         missing values are kept.
         """
-        people = _chosen(tables.participants, persons)
         names = [*self._measures, *([measure] if measure is not None else [])]
-        outcomes = tables.outcomes
-        outcomes = outcomes[outcomes["measure"].isin(names)]
-        wide = outcomes.pivot(index=["participant_id", "period"], columns="measure", values="value")  # noqa: PD010
-        wide = wide.reindex(columns=names).dropna().reset_index()
-        if measure is not None:
-            wide = wide.rename(columns={measure: "value"})
-        ordered = self.periods or in_order(outcomes["period"].unique().tolist())
-        number = {period: position for position, period in enumerate(ordered)}
-        wide = wide[wide["period"].isin(number)]
-        position = pd.Series(np.arange(len(people)), index=people["participant_id"].to_numpy())
-        wide = wide.assign(
-            period_number=wide["period"].map(number).to_numpy(np.int64),
-            person_number=wide["participant_id"].map(position),
-        )
-        wide = wide[wide["person_number"].notna()].sort_values(["person_number", "period_number"])
         traits = [*self.covariates, *([self.clusters] if self.clusters is not None else [])]
-        merged = people[["participant_id", *traits]]
-        return wide.drop(columns="person_number").merge(merged, on="participant_id", how="left", validate="m:1")
+        wide = rows_of(tables, _chosen(tables.participants, persons), names, traits, self.periods)
+        return wide if measure is None else wide.rename(columns={measure: "value"})
 
     def sample(self, rows: pd.DataFrame) -> PanelSample:
         """Return the rows, all complete, as arrays."""
@@ -276,10 +322,10 @@ class Panel(EvaluationDesign):
         terms = []
         for estimator, errors in self.terms:
             regression = regression_of(sample, estimator, period_effects=self.period_effects)
-            fitted = fit_regression(regression, errors, self.count_effects)
+            fitted = fit_regression(regression, errors, self.nested_effects, self.degrees_of_freedom)
             kept = np.arange(n_persons)
             if estimator == "fixed_effects":
-                kept = np.flatnonzero(np.bincount(sample.persons) > 1)
+                kept = np.flatnonzero(entering(sample, estimator))
             terms.append(term_of(fitted, f"{estimator}, {errors}", kept.tolist(), n_persons))
         if min(term.std_error for term in terms) <= 1e-10 * float(np.abs(sample.outcome).max()):
             return [], "Within persons this outcome does not vary beyond the treatment, so there is no spread.", []
@@ -296,7 +342,7 @@ class Panel(EvaluationDesign):
         if (spans > sizes).any() and "first_differences" in used:
             result.append("Some persons miss periods in between; first differences use neighbouring periods only.")
         if self.estimator in ("random_effects", "pooled_least_squares"):
-            test = hausman(sample, period_effects=self.period_effects)
+            test = hausman(sample, period_effects=self.period_effects, rule=self.degrees_of_freedom)
             if test is not None and test.p_value < _SIGNIFICANT:
                 result.append(
                     "Lasting differences between persons go together with the treatment (robust Hausman test): "
@@ -313,33 +359,24 @@ class Panel(EvaluationDesign):
 
     def _analysed(self, rows: pd.DataFrame, salt: str) -> Analysed:
         """Return who the estimate rests on; ``salt`` makes the digests useless outside these data."""
-        treatment = rows[self.treatment_measure]
-        is_on = treatment > treatment.min()
+        is_on = _is_on(rows[self.treatment_measure])
         people = rows.assign(is_on=is_on).groupby("participant_id", sort=False)
         treated = people["is_on"].any().to_numpy()
+        enters = entering(self.sample(rows), self.estimator)
         units = (
             people[self.clusters].first() if self.clusters is not None else people["period"].first().index.to_series()
         )
-        digest = {unit: provenance.checksum(salt, str(unit))[:16] for unit in units.unique()}
         return Analysed(
-            n_treated=int(treated.sum()),
-            n_comparison=int((~treated).sum()),
-            n_clusters=len(digest),
+            n_treated=int((treated & enters).sum()),
+            n_comparison=int((~treated & enters).sum()),
+            n_clusters=units.nunique(),
             comparison_mean=float(rows.loc[~is_on, "value"].mean()),
-            ids=tuple(digest[unit] for unit in units),
+            ids=Digests(salt, units, has_repeats=self.clusters is not None),
         )
 
 
-def in_order(periods: list[str]) -> tuple[str, ...]:
-    """Return the periods sorted as numbers when all of them are, else as text.
-
-    >>> in_order(["10", "9"]), in_order(["2024Q2", "2024Q1"])
-    (('9', '10'), ('2024Q1', '2024Q2'))
-    """
-    try:
-        return tuple(sorted(periods, key=float))
-    except ValueError:
-        return tuple(sorted(periods))
+def _is_on(treatment: pd.Series[float]) -> pd.Series[bool]:
+    return treatment > treatment.min()
 
 
 def _chosen(frame: pd.DataFrame, persons: Persons | None) -> pd.DataFrame:

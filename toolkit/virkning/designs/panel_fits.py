@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from ..numerics import panels
 from ..numerics.least_squares import dependent_column
-from ..numerics.panels import CountingRule, WaldTest
+from ..numerics.panels import NestedEffects, WaldTest
+from . import degrees_of_freedom as counting
 from .assembly import Term
+from .degrees_of_freedom import Freedom, Rule
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -25,9 +27,9 @@ PanelErrors = Literal["classical", "clustered", "two_way"]
 _PERIODS = "the periods"
 # Estimators that compare a person with that same person only.
 WITHIN: tuple[PanelEstimator, ...] = ("fixed_effects", "first_differences", "correlated_random_effects")
-_RULES: dict[CountingRule, str] = {
-    "nested": "effects nested in the clusters are not counted (fixest's rule)",
-    "all": "all effects are counted (linearmodels' rule)",
+_RULES: dict[NestedEffects, str] = {
+    "not_counted": "effects nested in the clusters are not counted (fixest's rule)",
+    "counted": "all effects are counted (linearmodels' rule)",
 }
 
 
@@ -91,10 +93,24 @@ class Regression:
         return np.flatnonzero([name != _PERIODS for name in self.names]).astype(np.int64)
 
 
+def entering(sample: PanelSample, estimator: PanelEstimator) -> NDArray[np.bool_]:
+    """Tell which persons an estimator compares; shape (persons,).
+
+    Fixed effects need two periods of a person, and first differences two that follow each other.
+    """
+    sizes = np.bincount(sample.persons)
+    if estimator == "fixed_effects":
+        return np.asarray(sizes > 1)
+    if estimator == "first_differences":
+        later, _ = panels.difference_positions(sample.persons, sample.periods)
+        return np.isin(np.arange(len(sizes)), sample.persons[later])
+    return np.ones(len(sizes), dtype=bool)
+
+
 def regression_of(sample: PanelSample, estimator: PanelEstimator, *, period_effects: bool) -> Regression:
     """Return the regressors of an estimator; those whom it cannot compare (one period only) are left out."""
     if estimator == "fixed_effects":
-        sample = sample.rows(np.bincount(sample.persons)[sample.persons] > 1)
+        sample = sample.rows(entering(sample, estimator)[sample.persons])
     columns, names = [sample.varying], list(sample.names[: sample.varying.shape[1]])
     dummies = _period_dummies(sample.periods) if period_effects else np.zeros((len(sample.outcome), 0))
     columns.append(dummies)
@@ -166,7 +182,7 @@ class Fitted:
     ----------
     coefficients, covariance : ndarray, shape (s,) and (s, s)
         Of ``regression.slopes``, the treatment first.
-    degrees_of_freedom, rule
+    freedom : Freedom
         Of the t distribution, and how they were counted.
     scores : ndarray, shape (n, s)
         Each transformed row's share in the errors.
@@ -177,13 +193,14 @@ class Fitted:
     regression: Regression
     coefficients: Array
     covariance: Array
-    degrees_of_freedom: float
-    rule: str
+    freedom: Freedom
     scores: Array
     positions: Codes
 
 
-def fit_regression(regression: Regression, errors: PanelErrors, rule: CountingRule) -> Fitted:
+def fit_regression(
+    regression: Regression, errors: PanelErrors, nested: NestedEffects = "not_counted", rule: Rule = "standard"
+) -> Fitted:
     """Return a fitted regression.
 
     Coefficients, the weight of random effects and classical covariances come from linearmodels. Clustered covariances
@@ -199,32 +216,28 @@ def fit_regression(regression: Regression, errors: PanelErrors, rule: CountingRu
     slopes, k = regression.slopes, matrix.shape[1]
     # Effects of periods stay out of the covariance: two-way clustering could make only theirs negative.
     scores, coefficients = panels.fit_rows(outcome, matrix).scores[:, slopes], coefficients[slopes]
+    residual = counting.rows_less_coefficients(len(positions), len(positions) - int(fitted.df_resid), of="rows")
     if errors == "classical":
-        freedom = float(fitted.df_resid)
-        words = f"the number of rows minus the {len(positions) - int(freedom)} coefficients of the regression"
         covariance = fitted.cov.to_numpy(dtype=np.float64)[np.ix_(slopes, slopes)]
-        return Fitted(regression, coefficients, covariance, freedom, words, scores, positions)
+        freedom = counting.degrees_of_freedom(rule, residual)
+        return Fitted(regression, coefficients, covariance, freedom, scores, positions)
     sample = regression.sample
     clusterings = [_numbered(sample.clusters[positions])]
     if errors == "two_way":
         clusterings.append(_numbered(sample.periods[positions]))
-    counted, words = k, "the number of clusters minus one"
+    n_clusters = panels.smallest(clusterings)
+    clusters = counting.clusters_less_one(n_clusters)
+    if errors == "two_way":
+        clusters = Freedom(clusters.count, "the smaller number of clusters (persons' or periods') minus one")
+    freedom = counting.degrees_of_freedom(rule, residual, clusters)
+    factor = panels.small_sample_factor(len(positions), k, n_clusters, "not_counted")
     if regression.estimator == "fixed_effects":
         effects = [sample.persons, *([sample.periods] if regression.has_period_effects else [])]
-        n_slopes = sample.varying.shape[1]
-        counted = panels.count_coefficients(n_slopes, effects, clusterings, rule)
-        words += f"; in the errors {_RULES[rule]}"
-    if errors == "two_way":
-        words = words.replace("the number of clusters", "the smaller number of clusters (persons' or periods')", 1)
-    return Fitted(
-        regression,
-        coefficients,
-        panels.clustered_covariance(scores, clusterings, counted),
-        float(panels.smallest(clusterings) - 1),
-        words,
-        scores,
-        positions,
-    )
+        counted = panels.count_coefficients(sample.varying.shape[1], effects, clusterings, nested)
+        factor = panels.small_sample_factor(len(positions), counted, n_clusters, nested)
+        freedom = Freedom(freedom.count, f"{freedom.words}; in the errors {_RULES[nested]}")
+    covariance = panels.clustered_covariance(scores, clusterings, factor)
+    return Fitted(regression, coefficients, covariance, freedom, scores, positions)
 
 
 def _numbered(codes: Codes) -> Codes:
@@ -270,13 +283,13 @@ def term_of(fitted: Fitted, name: str, people: Sequence[int], n_persons: int) ->
         name=name,
         value=float(fitted.coefficients[0]),
         std_error=float(np.sqrt(fitted.covariance[0, 0])),
-        degrees_of_freedom=fitted.degrees_of_freedom,
-        rule=fitted.rule,
+        degrees_of_freedom=fitted.freedom.count,
+        rule=fitted.freedom.words,
         influence=influence,
     )
 
 
-def hausman(sample: PanelSample, *, period_effects: bool) -> WaldTest | None:
+def hausman(sample: PanelSample, *, period_effects: bool, rule: Rule = "standard") -> WaldTest | None:
     """Return the robust Hausman test: the person means add nothing to random effects (Mundlak 1978; Arellano 1993).
 
     None when no mean differs between persons, or when the regression with the means is not determined.
@@ -287,7 +300,7 @@ def hausman(sample: PanelSample, *, period_effects: bool) -> WaldTest | None:
     regression = regression_of(sample, "correlated_random_effects", period_effects=period_effects)
     if not regression.n_means or undetermined(regression) is not None:
         return None
-    fitted = fit_regression(regression, "clustered", "nested")
+    fitted = fit_regression(regression, "clustered", rule=rule)
     first = int(np.searchsorted(regression.slopes, regression.first_mean))
     chosen = slice(first, first + regression.n_means)
-    return panels.wald(fitted.coefficients[chosen], fitted.covariance[chosen, chosen], fitted.degrees_of_freedom)
+    return panels.wald(fitted.coefficients[chosen], fitted.covariance[chosen, chosen], fitted.freedom.count)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ..data import Tables
@@ -39,7 +38,8 @@ class Rows:
     @property
     def persons(self) -> Codes:
         """Positions of the persons who have a row, each once, in order."""
-        return np.unique(self.person)
+        # The rows are sorted.
+        return self.person[np.concatenate([[True], np.diff(self.person) > 0])] if len(self.person) else self.person
 
     def only(self, chosen: Booleans) -> Rows:
         """Return some of the rows; ``chosen`` has shape (n,)."""
@@ -60,16 +60,7 @@ def rows_of(tables: Tables, measure: str, periods: Sequence[str], persons: Perso
     persons : ndarray of bool, shape (participants,), optional
         Look at these only.
     """
-    outcomes = tables.outcomes
-    chosen = outcomes[
-        (outcomes["measure"] == measure) & outcomes["period"].isin(list(periods)) & outcomes["value"].notna()
-    ]
-    person = (
-        pd.Index(tables.participants["participant_id"]).get_indexer(pd.Index(chosen["participant_id"])).astype(np.int64)
-    )
-    period = pd.Index(list(periods)).get_indexer(pd.Index(chosen["period"])).astype(np.int64)
-    order = np.lexsort((period, person))
-    rows = Rows(person[order], period[order], chosen["value"].to_numpy(np.float64)[order])
+    rows = Rows(*tables.known_values(measure, periods))
     return rows if persons is None else rows.only(persons[rows.person])
 
 
@@ -88,7 +79,7 @@ def in_words(before: Sequence[str], after: Sequence[str]) -> Iterator[DesignErro
 
 def not_measured(field: str, names: Sequence[str], tables: Tables) -> Iterator[DesignError]:
     """Give the periods named in a field of the design to which no outcome belongs."""
-    known = sorted(tables.outcomes["period"].unique())
+    known = sorted(tables.periods_of(needs_value=False))
     for name in names:
         if name not in known:
             yield DesignError(
@@ -117,8 +108,6 @@ def in_data(before: Sequence[str], after: Sequence[str], tables: Tables) -> Iter
 
 def unused_warning(tables: Tables, measure: str, declared: Sequence[str]) -> list[str]:
     """Return the sentence about outcomes of periods that the design does not name."""
-    outcomes = tables.outcomes
-    periods = outcomes.loc[outcomes["measure"] == measure, "period"]
-    if periods.isin(list(declared)).all():
+    if set(tables.periods_of(measure, needs_value=False)) <= set(declared):
         return []
     return ["The data also hold outcomes of periods that the design does not name; they are not used."]

@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api import types
 
 from ..errors import DesignError, did_you_mean
-from .regression import Estimator, StandardErrors
+from .regression import BY_CLUSTER, Estimator, StandardErrors
 
 # Columns that the analysis adds or that only tell persons apart.
 RESERVED = frozenset({"participant_id", "value"})
@@ -68,21 +68,22 @@ def in_words(design: TrialFields) -> Iterator[DesignError]:
                 why="Without covariates it would silently be another estimator.",
                 do="Name covariates that were measured before assignment, or choose difference_in_means.",
             )
-        if errors == "clustered" and design.clusters is None:
+        if errors in BY_CLUSTER and design.clusters is None:
             yield DesignError(
                 "design.no_clusters",
                 f"«{estimator}, {errors}» needs to know the clusters, but none are named.",
                 where="design.clusters",
-                why="Clustered errors count groups, not persons.",
+                why="These errors count groups, not persons.",
                 do="Name the column of the groups that were assigned together, or choose other standard errors.",
             )
-        if errors != "clustered" and design.clusters is not None:
+        # Those of pairs of clusters rest on the pairs.
+        if errors not in (*BY_CLUSTER, "paired") and design.clusters is not None:
             yield DesignError(
                 "design.ignores_clusters",
                 f"«{estimator}, {errors}» would ignore that whole groups were assigned together.",
                 where="design.standard_errors",
                 why="Persons of one group are alike; errors that ignore it are too small.",
-                do="Write «clustered» for standard_errors and for every alternative.",
+                do="Write «cr2», «wild_bootstrap» or «clustered» for standard_errors and for every alternative.",
             )
     if design.treatment in design.covariates:
         yield DesignError(
@@ -198,7 +199,8 @@ def _strata(design: TrialFields, units: pd.DataFrame, what: str) -> Iterator[Des
             f"In {int((cells < LEAST_PER_ARM).sum())} of the strata a group has fewer than {LEAST_PER_ARM} {what}.",
             where=where,
             why=f"«{by_arm[0]}» compares within each stratum, and a single one shows no spread.",
-            do="Merge small strata, or choose ancova, in which strata are fixed effects (as for matched pairs).",
+            do="Merge small strata, choose ancova, in which strata are fixed effects, or name the column under pairs "
+            "if the strata are matched pairs.",
         )
 
 

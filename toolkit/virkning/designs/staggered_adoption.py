@@ -9,19 +9,22 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from .. import provenance
 from ..data import Tables
 from ..disclosure import Table
 from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.group_time import Aggregation, BasePeriod, Comparison, Rules
 from ..numerics.two_periods import Adjustment
+from ..provenance import Digests
 from . import staggered_disclosures as disclosures
+from . import staggered_findings as shown
 from . import staggered_refusals as refusals
 from .assembly import Analysed
 from .evaluation import EvaluationDesign, Persons
+from .exclusions import Exclusion
+from .findings import Finding
 from .staggered_panel import Followed, follow
-from .staggered_terms import Fitted, fit
+from .staggered_terms import Fitted, Units, fit
 from .words import Assumption, DesignWords
 
 WORDS = DesignWords(
@@ -182,7 +185,7 @@ class StaggeredAdoption(EvaluationDesign):
             return question.unavailable(fitted.reason, n_units=len(followed.rows))
         return question.answered(
             fitted.terms,
-            self._analysed(fitted, units, tables.checksum),
+            self._analysed(fitted, tables, followed),
             fitted.warnings,
         )
 
@@ -190,6 +193,61 @@ class StaggeredAdoption(EvaluationDesign):
         """Return the design to use inside a group: without the regression and covariates that do not vary there."""
         varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
         return self.model_copy(update={"covariates": varying, "two_way_fixed_effects": False})
+
+    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+        """Return who started too early, who has too few outcomes, and for whom there is no comparison."""
+        label = tables.measures[measure].label
+        followed = follow(self, tables, measure)
+        needed = "in every period" if self.needs_every_period else "in at least two periods"
+        early = "Started too early: no period before the start is known"
+        return (
+            Exclusion(f"Without the outcome «{label}» {needed}", followed.without_outcome),
+            Exclusion(early, followed.started_before),
+            Exclusion("Nobody to be compared with in the same periods", followed.not_compared),
+        )
+
+    def is_in_programme(self, tables: Tables, measure: str) -> Persons:
+        """Return who counts as reached, shape (participants,): of those used, the cohorts that have an effect.
+
+        Parameters
+        ----------
+        tables : Tables
+            Data that :meth:`problems` finds sound.
+        measure : str
+            A declared measure.
+        """
+        reached = tables.participants[self.treatment].to_numpy(dtype=bool).copy()
+        followed = follow(self, tables, measure)
+        if followed.is_treated.any():
+            reached[followed.rows] = followed.is_treated
+        return reached
+
+    def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
+        """Return the cohorts, the path since the start, the effect by cohort, and what the regression compares.
+
+        Parameters
+        ----------
+        tables : Tables
+            The data that the estimate was made from.
+        estimate : Estimate
+            What :meth:`estimate_outcome` returned.
+        seed : int
+            Start of the random weights behind the band for the whole path.
+        """
+        if not estimate.is_available:
+            return ()
+        measure = estimate.estimand.measure
+        outcome = tables.measures[measure]
+        followed = follow(self, tables, measure)
+        units = self._units(tables, followed)
+        found = [
+            shown.cohorts(followed, outcome),
+            shown.path(self, followed, units, outcome, np.random.default_rng(seed)),
+            shown.by_cohort(self, followed, units, estimate, outcome),
+        ]
+        if self.two_way_fixed_effects:
+            found.append(shown.regression(followed, estimate, outcome))
+        return tuple(item for item in found if item is not None)
 
     def pre_trends(self, tables: Tables, measure: str, persons: Persons | None = None) -> Table:
         """Return the test that all effects before the start are zero, as a table to be cleared.
@@ -205,26 +263,6 @@ class StaggeredAdoption(EvaluationDesign):
         """
         followed = follow(self, tables, measure, persons)
         return disclosures.pre_trends(self, followed, self._units(tables, followed), tables.measures[measure])
-
-    def path(
-        self, tables: Tables, measure: str, generator: np.random.Generator, persons: Persons | None = None
-    ) -> Table:
-        """Return the path with a band that holds all its steps together, as a table to be cleared.
-
-        Parameters
-        ----------
-        tables : Tables
-            Data that :meth:`problems` finds sound.
-        measure : str
-            A declared measure.
-        generator : Generator
-            Source of the multiplier bootstrap's random weights.
-        persons : ndarray of bool, shape (participants,), optional
-            Look at these only.
-        """
-        followed = follow(self, tables, measure, persons)
-        units = self._units(tables, followed)
-        return disclosures.path(self, followed, units, tables.measures[measure], generator)
 
     def decomposition(
         self, tables: Tables, measure: str, persons: Persons | None = None, *, by_pair: bool = False
@@ -259,18 +297,19 @@ class StaggeredAdoption(EvaluationDesign):
         """
         return disclosures.followed(follow(self, tables, measure, persons), tables.measures[measure])
 
-    def _units(self, tables: Tables, followed: Followed) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-        """Return the cluster of each person followed, or the person."""
-        column = tables.participants[self.clusters or "participant_id"]
-        return column.iloc[followed.rows].astype(str).to_numpy(dtype=np.str_)
+    def _units(self, tables: Tables, followed: Followed) -> Units:
+        """Return the cluster of each person followed, or the person, as numbers; shape (n,)."""
+        if self.clusters is None:
+            return np.arange(len(followed.rows))
+        return pd.factorize(tables.participants[self.clusters].iloc[followed.rows], sort=True)[0].astype(np.int64)
 
-    def _analysed(self, fitted: Fitted, units: np.ndarray[tuple[int], np.dtype[np.str_]], salt: str) -> Analysed:
-        """Return who the estimate rests on; ``salt`` makes the digests useless outside these data."""
-        digest = {unit: provenance.checksum(salt, str(unit))[:16] for unit in np.unique(units)}
+    def _analysed(self, fitted: Fitted, tables: Tables, followed: Followed) -> Analysed:
+        """Return who the estimate rests on; the checksum makes the digests useless outside these data."""
+        units = tables.participants[self.clusters or "participant_id"].iloc[followed.rows]
         return Analysed(
             n_treated=fitted.n_treated,
             n_comparison=len(units) - fitted.n_treated,
-            n_clusters=None if self.clusters is None else len(digest),
+            n_clusters=None if self.clusters is None else units.nunique(),
             comparison_mean=fitted.comparison_mean,
-            ids=tuple(digest[unit] for unit in units),
+            ids=Digests(tables.checksum, units, has_repeats=self.clusters is not None),
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,30 +9,20 @@ from numpy.typing import NDArray
 from .. import language
 from ..disclosure import Column, Table
 from ..estimand import Outcome
-from ..numerics.group_time import aggregate, group_time_effects, simultaneous_critical_value
 from ..numerics.two_way_fixed_effects import KINDS, goodman_bacon
-from .staggered_panel import Followed, path_names, without_gaps
-from .staggered_terms import TWO_WAY, FittedFields, pre_trend_test, shares_of
+from .staggered_panel import Followed
+from .staggered_terms import TWO_WAY, FittedFields, pre_trend_test
 
-Texts = NDArray[np.str_]
+Units = NDArray[np.int64]
 
 _VERDICTS = {
     KINDS[0]: "sound: with persons who never start",
     KINDS[1]: "sound: with persons who have not started yet",
     KINDS[2]: "misleading: with persons who are in the programme already",
 }
-_SINCE = "Periods since the start"
-_ALONG = {"simple": _SINCE, "dynamic": _SINCE, "group": "Cohort", "calendar": "Period"}
 
 
-class ConfidenceFields(FittedFields, Protocol):
-    """The fields that a band needs."""
-
-    @property
-    def confidence(self) -> float: ...
-
-
-def pre_trends(design: FittedFields, followed: Followed, units: Texts, outcome: Outcome) -> Table:
+def pre_trends(design: FittedFields, followed: Followed, units: Units, outcome: Outcome) -> Table:
     """Return the joint test of the effects before the start.
 
     Parameters
@@ -43,14 +31,16 @@ def pre_trends(design: FittedFields, followed: Followed, units: Texts, outcome: 
         How cohorts are compared.
     followed : Followed
         Persons with outcomes.
-    units : ndarray of str, shape (n,)
+    units : ndarray of int, shape (n,)
         Each person's cluster, or the person.
     outcome : Outcome
         As declared.
     """
-    effects = group_time_effects(followed.panel, design.rules)
-    test = pre_trend_test(design, effects, units)
-    rows = [] if test is None else [("All effects before the start are zero", *vars(test).values(), len(units))]
+    test = pre_trend_test(design, followed.effects, units)
+    hypothesis = (
+        "Their mean is zero" if test is not None and test.is_of_mean else "All effects before the start are zero"
+    )
+    rows = [] if test is None else [(hypothesis, test.statistic, test.n_effects, test.p_value, len(units))]
     return Table(
         "pre-trends",
         f"{outcome.label}: did the cohorts move in parallel before the start?",
@@ -67,60 +57,6 @@ def pre_trends(design: FittedFields, followed: Followed, units: Texts, outcome: 
     )
 
 
-def path(
-    design: ConfidenceFields, followed: Followed, units: Texts, outcome: Outcome, generator: np.random.Generator
-) -> Table:
-    """Return the steps of the path with intervals for each and a band for all together.
-
-    Parameters
-    ----------
-    design : ConfidenceFields
-        How cohorts are compared and averaged.
-    followed : Followed
-        Persons with outcomes.
-    units : ndarray of str, shape (n,)
-        Each person's cluster, or the person.
-    outcome : Outcome
-        As declared.
-    generator : Generator
-        Source of the random weights.
-    """
-    steps = aggregate(group_time_effects(followed.panel, design.rules), design.aggregation)
-    shares = shares_of(design, steps.influence, units)
-    errors = np.sqrt((shares**2).sum(axis=0))
-    shown = (steps.n_treated >= design.smallest_cohort) & (errors > 0)
-    frame = pd.DataFrame(columns=["subgroup", "group", "value", "std_error", "lower", "upper", "persons"])
-    if shown.any():
-        reach = errors[shown] * simultaneous_critical_value(shares[:, shown], design.confidence, generator)
-        names = np.array(path_names(design.aggregation, steps.labels, followed.periods))[shown]
-        values = steps.values[shown]
-        frame = pd.DataFrame(
-            {
-                "subgroup": _ALONG[design.aggregation],
-                "group": [name.partition(" ")[2] for name in names],
-                "value": values,
-                "std_error": errors[shown],
-                "lower": values - reach,
-                "upper": values + reach,
-                "persons": steps.n_treated[shown],
-            }
-        )
-    largest = float(frame["value"].abs().max()) if len(frame) else 0.0
-    digits = 4 if outcome.kind == "share" else language.digits_for(outcome.kind, largest)
-    labels = (("value", "Effect"), ("std_error", "Standard error"), ("lower", "Band from"), ("upper", "to"))
-    return Table(
-        "path",
-        f"{outcome.label}: effects along the path, in {outcome.unit}",
-        (
-            Column("subgroup", "Along"),
-            Column("group", "Step"),
-            *(Column(name, label, "number", digits=digits, persons="persons") for name, label in labels),
-        ),
-        frame,
-        note=f"With {language.number(design.confidence * 100)}% confidence the band holds the whole path at once.",
-    )
-
-
 def decomposition(followed: Followed, outcome: Outcome, *, by_pair: bool) -> Table:
     """Return the comparisons behind the two-way fixed-effects coefficient, with their weights.
 
@@ -133,7 +69,7 @@ def decomposition(followed: Followed, outcome: Outcome, *, by_pair: bool) -> Tab
     by_pair : bool
         One line for each pair of cohorts instead of each kind of comparison.
     """
-    panel = without_gaps(followed).panel
+    panel = followed.without_gaps()
     rows = []
     if len(np.unique(panel.cohort)) > 1:
         parts = goodman_bacon(panel.outcome, panel.cohort)
@@ -151,10 +87,11 @@ def decomposition(followed: Followed, outcome: Outcome, *, by_pair: bool) -> Tab
     frame["verdict"] = frame["kind"].map(_VERDICTS)
     largest = float(frame["value"].abs().max()) if len(frame) else 0.0
     digits = 4 if outcome.kind == "share" else max(language.digits_for(outcome.kind, largest), 2)
+    unit = "share, 0 to 1" if outcome.kind == "share" else outcome.unit
     pair = (Column("treated", "Start of the treated"), Column("control", "Start of those compared with"))
     return Table(
         "decomposition",
-        f"{outcome.label}: what the coefficient with {TWO_WAY} is made of, in {outcome.unit}",
+        f"{outcome.label}: what the coefficient with {TWO_WAY} is made of, in {unit}",
         (
             Column("kind", "Comparison"),
             *(pair if by_pair else ()),
@@ -183,12 +120,13 @@ def followed(persons: Followed, outcome: Outcome) -> Table:
     rows = [(f"Start in {persons.periods[place]}", int(size[place])) for place in range(panel.n_periods) if size[place]]
     rows += [
         ("No start in these periods", int(size[panel.n_periods])),
-        ("Left out: had started by the first period", persons.n_started_before),
-        ("Left out: too few outcomes known", persons.n_without_outcome),
+        ("Left out: had started by the first period", int(persons.started_before.sum())),
+        ("Left out: too few outcomes known", int(persons.without_outcome.sum())),
+        ("Left out: nobody to be compared with", int(persons.not_compared.sum())),
     ]
     total = sum(n for _, n in rows)
     n_cohorts = len(rows)
-    rows += [("All persons", total), ("Of those used, without an outcome in some period", persons.n_with_gaps)]
+    rows += [("All persons", total), ("Of those used, without an outcome in some period", int(persons.has_gap.sum()))]
     return Table(
         "followed",
         f"{outcome.label}: persons followed, by the period of their start",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +13,10 @@ from pandas.api import types
 
 from ..data import Tables
 from ..data.timeline import Timeline, timeline
-from ..numerics.group_time import Aggregation, Panel, Rules
+from ..numerics.group_time import Aggregation, GroupTimeEffects, Panel, Rules, group_time_effects
 from .evaluation import Persons
 from .periods import rows_of
+from .steps import COHORT, EVENT, PERIOD
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -51,30 +52,42 @@ class Followed:
     ----------
     panel : Panel
         Their outcomes and cohorts.
+    effects : GroupTimeEffects
+        What comparing their cohorts gives.
     periods : tuple of str
         Names of the periods, in order.
     rows : ndarray of int, shape (n,)
         Positions of these persons among the participants.
-    n_started_before : int
-        Persons left out because they started in the first period, or so soon that no period before is left.
-    n_without_outcome : int
-        Persons left out because too few of their outcomes are known.
-    n_with_gaps : int
-        Persons who are used where both periods of a comparison are known, and lack others.
+    started_before, without_outcome, not_compared : ndarray of bool, shape (participants,)
+        Who is left out: started in the first period, or so soon that no period before is left; of the others, too few
+        outcomes are known; of the others, no comparison has a place for them.
     """
 
     panel: Panel
+    effects: GroupTimeEffects
     periods: tuple[str, ...]
     rows: Whole
-    n_started_before: int
-    n_without_outcome: int
-    n_with_gaps: int
+    started_before: Booleans
+    without_outcome: Booleans
+    not_compared: Booleans
 
-    def only(self, chosen: Booleans) -> Followed:
-        """Return some of the persons; ``chosen`` has shape (n,)."""
-        panel = self.panel
-        kept = Panel(panel.outcome[chosen], panel.cohort[chosen], panel.covariates[chosen])
-        return replace(self, panel=kept, rows=self.rows[chosen])
+    @property
+    def has_gap(self) -> Booleans:
+        """Who is used where both periods of a comparison are known, and lacks others; shape (n,)."""
+        return np.asarray(~np.isfinite(self.panel.outcome).all(axis=1), dtype=np.bool_)
+
+    @property
+    def is_treated(self) -> Booleans:
+        """Who belongs to a cohort with an effect from the start on; shape (n,)."""
+        return np.asarray(np.isin(self.panel.cohort, self.effects.cohort[self.effects.is_after]), dtype=np.bool_)
+
+    def without_gaps(self) -> Panel:
+        """Return the persons whose outcome is known in every period."""
+        return _only(self.panel, ~self.has_gap)
+
+
+def _only(panel: Panel, chosen: Booleans) -> Panel:
+    return Panel(panel.outcome[chosen], panel.cohort[chosen], panel.covariates[chosen])
 
 
 def start_texts(values: pd.Series) -> pd.Series:
@@ -94,22 +107,21 @@ def timeline_of(design: StaggeredFields, tables: Tables, measure: str) -> Timeli
     UnorderedPeriodsError
         Their names do not tell the order, and none is declared.
     """
-    outcomes = tables.outcomes
-    known = outcomes[(outcomes["measure"] == measure) & outcomes["value"].notna()]
-    return timeline(known["period"].unique(), design.periods)
+    return timeline(tables.periods_of(measure), design.periods)
 
 
 def start_positions(design: StaggeredFields, participants: pd.DataFrame, line: Timeline) -> Array:
     """Return the position of each person's start, the number of periods for none in them, NaN where it is not known."""
-    texts = start_texts(participants[design.cohort])
-    places = {text: line.position(text) for text in texts.dropna().unique()}
-    numbers = {text: np.nan if place is None else float(place) for text, place in places.items()}
-    found = texts.map(numbers).astype("float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(np.where(texts.isna().to_numpy(dtype=bool), float(len(line.names)), found), dtype=np.float64)
+    # Many persons start in few periods, so each start is read once.
+    starts = participants[design.cohort]
+    codes, distinct = pd.factorize(starts)
+    places = [line.position(text) for text in start_texts(pd.Series(distinct, dtype=starts.dtype))]
+    numbers = [np.nan if place is None else float(place) for place in places]
+    return np.array([*numbers, float(len(line.names))])[codes]  # The last is for no start, whose code is -1.
 
 
 def follow(design: StaggeredFields, tables: Tables, measure: str, persons: Persons | None = None) -> Followed:
-    """Return who is compared, and count who is not.
+    """Return who is compared, and who is not, and what comparing them gives.
 
     Parameters
     ----------
@@ -134,26 +146,29 @@ def follow(design: StaggeredFields, tables: Tables, measure: str, persons: Perso
     n_known = np.isfinite(outcome).sum(axis=1)
     is_known = n_known >= (n_periods if design.needs_every_period else 2)
     used = chosen & ~too_early & is_known
-    covariates = participants[list(design.covariates)].to_numpy(dtype=np.float64)
+    covariates = participants[list(design.covariates)].to_numpy(dtype=np.float64).reshape(len(participants), -1)
+    panel = Panel(outcome[used], start[used], covariates[used])
+    effects = group_time_effects(panel, design.rules)
+    not_compared = np.zeros(len(participants), dtype=bool)
+    # Where nothing can be compared at all, that is what the estimate says.
+    if effects.takes_part.any():
+        not_compared[used] = ~effects.takes_part
+        panel, effects = _only(panel, effects.takes_part), effects.among_those_taking_part()
     return Followed(
-        panel=Panel(outcome[used], start[used], covariates.reshape(len(participants), -1)[used]),
+        panel=panel,
+        effects=effects,
         periods=line.names,
-        rows=np.flatnonzero(used),
-        n_started_before=int((chosen & too_early).sum()),
-        n_without_outcome=int((chosen & ~too_early & ~is_known).sum()),
-        n_with_gaps=int((used & (n_known < n_periods)).sum()),
+        rows=np.flatnonzero(used & ~not_compared),
+        started_before=chosen & too_early,
+        without_outcome=chosen & ~too_early & ~is_known,
+        not_compared=not_compared,
     )
-
-
-def without_gaps(followed: Followed) -> Followed:
-    """Return the persons whose outcome is known in every period."""
-    return followed.only(np.asarray(np.isfinite(followed.panel.outcome).all(axis=1), dtype=np.bool_))
 
 
 def path_names(aggregation: Aggregation, labels: Whole, periods: Sequence[str]) -> tuple[str, ...]:
     """Return what the steps of a path are called: «event +1», «cohort 2004», «period 2006»."""
     if aggregation == "group":
-        return tuple(f"cohort {periods[label]}" for label in labels)
+        return tuple(f"{COHORT} {periods[label]}" for label in labels)
     if aggregation == "calendar":
-        return tuple(f"period {periods[label]}" for label in labels)
-    return tuple("event 0" if label == 0 else f"event {label:+d}" for label in labels)
+        return tuple(f"{PERIOD} {periods[label]}" for label in labels)
+    return tuple(f"{EVENT} {label:+d}" if label else f"{EVENT} 0" for label in labels)

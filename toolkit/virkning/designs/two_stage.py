@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from .. import language
 from ..disclosure import Column, Table
 from ..estimand import Estimand
+from ..numerics.f_tail import f_tail
 from ..numerics.instruments import (
     ConfidenceSet,
     Errors,
@@ -25,7 +25,9 @@ from ..numerics.instruments import (
     reduced_forms,
     strength,
 )
+from . import degrees_of_freedom as counting
 from .assembly import Term
+from .degrees_of_freedom import Freedom, Rule
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -54,6 +56,10 @@ class InstrumentSample:
     instruments: Array
     controls: Array
     clusters: Codes | None = None
+
+    def only(self, place: int) -> InstrumentSample:
+        """Return the sample with one of its instruments."""
+        return replace(self, instruments=self.instruments[:, [place]])
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Diagnosis:
         return Table(f"instruments-{measure}", "How far the instruments can be trusted", columns, frame)
 
 
-def fit_term(sample: InstrumentSample, estimator: BesideEstimator, errors: Errors) -> Term:
+def fit_term(sample: InstrumentSample, estimator: BesideEstimator, errors: Errors, rule: Rule = "standard") -> Term:
     """Return one effect: of the treatment, or of the single instrument for the intention to treat.
 
     Estimates and covariances come from linearmodels, with debiased=True: n - k in the classical variance,
@@ -128,13 +134,13 @@ def fit_term(sample: InstrumentSample, estimator: BesideEstimator, errors: Error
         model = chosen(sample.outcome, sample.controls, cause, sample.instruments)
     fitted = model.fit(debiased=True, **_covariance_options(sample, errors))
     position = 0 if is_exogenous else sample.controls.shape[1]
-    freedom, rule = _degrees_of_freedom(sample, errors)
+    freedom = _freedom(sample, errors, rule, sample.controls.shape[1] + 1)
     return Term(
         name=f"{estimator}, {errors}",
         value=float(fitted.params.iloc[position]),
         std_error=float(fitted.std_errors.iloc[position]),
-        degrees_of_freedom=freedom,
-        rule=rule,
+        degrees_of_freedom=freedom.count,
+        rule=freedom.words,
         influence=_influence(sample, cause[:, 0], fitted, is_exogenous),
     )
 
@@ -145,11 +151,12 @@ def _covariance_options(sample: InstrumentSample, errors: Errors) -> Mapping[str
     return {"cov_type": "unadjusted" if errors == "classical" else "robust"}
 
 
-def _degrees_of_freedom(sample: InstrumentSample, errors: Errors) -> tuple[float, str]:
+def _freedom(sample: InstrumentSample, errors: Errors, rule: Rule, n_coefficients: int) -> Freedom:
+    clusters = None
     if errors == "clustered" and sample.clusters is not None:
-        return float(len(np.unique(sample.clusters)) - 1), "the number of clusters minus one"
-    k = sample.controls.shape[1] + 1
-    return float(len(sample.outcome) - k), f"the number of persons minus the {k} coefficients of the regression"
+        clusters = counting.clusters_less_one(len(np.unique(sample.clusters)))
+    residual = counting.rows_less_coefficients(len(sample.outcome), n_coefficients)
+    return counting.degrees_of_freedom(rule, residual, clusters)
 
 
 def _influence(sample: InstrumentSample, cause: Array, fitted: Any, is_exogenous: bool) -> Array:
@@ -164,21 +171,23 @@ def _influence(sample: InstrumentSample, cause: Array, fitted: Any, is_exogenous
     return np.asarray(predicted * residuals / ((1 - kappa) * (left @ left) + kappa * (predicted @ left)))
 
 
-def forms_of(sample: InstrumentSample, errors: Errors) -> ReducedForms:
+def forms_of(sample: InstrumentSample, errors: Errors, rule: Rule = "standard") -> ReducedForms:
     """Return the regressions of outcome and treatment on the instruments."""
-    return reduced_forms(
+    found = reduced_forms(
         sample.outcome, sample.treatment, sample.instruments, sample.controls, errors=errors, clusters=sample.clusters
     )
+    n_coefficients = sample.controls.shape[1] + sample.instruments.shape[1]
+    return replace(found, degrees_of_freedom=_freedom(sample, errors, rule, n_coefficients).count)
 
 
-def diagnose(sample: InstrumentSample, errors: Errors, level: float) -> Diagnosis:
+def diagnose(sample: InstrumentSample, errors: Errors, level: float, rule: Rule = "standard") -> Diagnosis:
     """Return first-stage strength, weak-instrument-robust set, over-identification and endogeneity tests."""
-    forms = forms_of(sample, errors)
+    forms = forms_of(sample, errors, rule)
     return Diagnosis(
         strength=strength(forms),
         robust_set=anderson_rubin(forms, level),
         overidentification=_overidentification(sample, errors),
-        endogeneity=_endogeneity(sample, errors),
+        endogeneity=_endogeneity(sample, errors, rule),
         n_persons=len(sample.outcome),
     )
 
@@ -203,7 +212,7 @@ def _overidentification(sample: InstrumentSample, errors: Errors) -> Specificati
     return SpecificationTest(name, float(found.stat), n_extra, float(found.pval))
 
 
-def _endogeneity(sample: InstrumentSample, errors: Errors) -> SpecificationTest:
+def _endogeneity(sample: InstrumentSample, errors: Errors, rule: Rule) -> SpecificationTest:
     """Return the test that the first stage's residual adds nothing to least squares (Wu 1973, Hausman 1978)."""
     from linearmodels.iv import IV2SLS
 
@@ -211,8 +220,8 @@ def _endogeneity(sample: InstrumentSample, errors: Errors) -> SpecificationTest:
     model = IV2SLS(sample.outcome, np.column_stack([left, sample.treatment, sample.controls]), None, None)
     fitted = model.fit(debiased=True, **_covariance_options(sample, errors))
     statistic = float(fitted.params.iloc[0] / fitted.std_errors.iloc[0]) ** 2
-    freedom = _degrees_of_freedom(sample, errors)[0] - (errors != "clustered")
-    return SpecificationTest("Endogeneity, Wu-Hausman F", statistic, 1, float(stats.f.sf(statistic, 1, freedom)))
+    freedom = _freedom(sample, errors, rule, sample.controls.shape[1] + 2)
+    return SpecificationTest("Endogeneity, Wu-Hausman F", statistic, 1, f_tail(statistic, 1, freedom.count))
 
 
 def set_in_words(found: ConfidenceSet, estimand: Estimand) -> str:

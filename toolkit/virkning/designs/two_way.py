@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DesignError
-from ..numerics.joint_test import all_zero
-from ..numerics.least_squares import dependent_column, influence, project
+from ..numerics.least_squares import dependent_column, project
 from ..numerics.within import centred_within, sums_by_group
 from .assembly import Term
+from .degrees_of_freedom import Freedom, Rule, clusters_less_one, degrees_of_freedom, rows_less_coefficients
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -21,8 +21,9 @@ Estimator = Literal["two_by_two", "adjusted"]
 StandardErrors = Literal["classical", "hc1", "clustered"]
 
 EFFECT, EFFECTS_OF_PERIODS = "the effect", "the periods"
-_SURPRISING = 0.05
 _LEAST_PER_CELL = 2
+# Periods in which somebody is seen or not can be told by one whole number, without rounding.
+_MOST_IN_A_NUMBER = 50
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,17 @@ class Observed:
 
 @dataclass(frozen=True)
 class Regressors:
-    """The matrix of a regression, its effects first named.
+    """The matrix of a regression.
+
+    Persons of one group who are seen in the same periods have the same rows, so without covariates a million outcomes
+    have a few dozen different rows; only these are kept, each once.
 
     Attributes
     ----------
-    values : ndarray, shape (n, k)
-        In panels less each person's mean.
+    values : ndarray, shape (m, k)
+        The different rows; in panels less each person's mean.
+    row : ndarray of int, shape (n,)
+        Which of them each outcome has.
     names : tuple of str, length k
         What a message calls the columns.
     effects : tuple of int
@@ -88,20 +94,20 @@ class Regressors:
     """
 
     values: Array
+    row: Codes
     names: tuple[str, ...]
     effects: tuple[int, ...]
     n_absorbed: int
 
+    @property
+    def counts(self) -> Array:
+        """How many outcomes have each of the different rows, shape (m,)."""
+        return np.bincount(self.row, minlength=len(self.values)).astype(np.float64)
+
 
 def headline_effect(observed: Observed) -> Array:
-    """Return the column that is one for the treated after the start; shape (n, 1)."""
-    return (observed.treated_rows & observed.after_rows).astype(np.float64)[:, None]
-
-
-def path_effects(observed: Observed, base: int) -> Array:
-    """Return one column for the treated in each period but the base period; shape (n, periods - 1)."""
-    others = [code for code in range(len(observed.periods)) if code != base]
-    return np.column_stack([observed.treated_rows & (observed.period == code) for code in others]).astype(np.float64)
+    """Return what the treated have in each period for the effect: one after the start; shape (periods, 1)."""
+    return (np.arange(len(observed.periods)) >= observed.n_before).astype(np.float64)[:, None]
 
 
 def regressors(observed: Observed, effects: Array, *, adjusted: bool) -> Regressors:
@@ -115,30 +121,54 @@ def regressors(observed: Observed, effects: Array, *, adjusted: bool) -> Regress
     ----------
     observed : Observed
         The outcomes.
-    effects : ndarray, shape (n, e)
-        Columns whose coefficients are the effects.
+    effects : ndarray, shape (periods, e)
+        What the treated have in each period; the others have zeros. Their coefficients are the effects.
     adjusted : bool
         Whether the covariates enter.
     """
-    n = len(observed.value)
-    later = [(observed.period == code).astype(np.float64) for code in range(1, len(observed.periods))]
+    is_adjusted = adjusted and bool(observed.names)
+    kind, row = (np.arange(len(observed.treated)), np.arange(len(observed.value))) if is_adjusted else _alike(observed)
+    first = _firsts(row)
+    period, treated = observed.period[first], observed.treated_rows[first].astype(np.float64)
+    later = [(period == code).astype(np.float64) for code in range(1, len(observed.periods))]
     columns = [*later]
     names = [EFFECTS_OF_PERIODS] * len(later)
     if not observed.is_panel:
-        columns = [np.ones(n), observed.treated_rows.astype(np.float64), *columns]
+        columns = [np.ones(len(first)), treated, *columns]
         names = ["the constant", "the group", *names]
     places = tuple(range(len(columns), len(columns) + effects.shape[1]))
-    columns += list(effects.T)
+    columns += list((treated[:, None] * effects[period]).T)
     names += [EFFECT] * effects.shape[1]
-    if adjusted and observed.names:
+    if is_adjusted:
         traits = _standardised(observed.covariates)[observed.person]
         by_period = [trait * period for trait in traits.T for period in later] if observed.is_panel else list(traits.T)
         columns += by_period
         names += [name for name in observed.names for _ in (later if observed.is_panel else (0,))]
     values = np.column_stack(columns)
     if observed.is_panel:
-        return Regressors(centred_within(values, observed.person), tuple(names), places, n_absorbed=1)
-    return Regressors(values, tuple(names), places, n_absorbed=0)
+        values = centred_within(values, kind[observed.person[first]])
+    return Regressors(values, row, tuple(names), places, n_absorbed=int(observed.is_panel))
+
+
+def _alike(observed: Observed) -> tuple[Codes, Codes]:
+    """Return which persons, and which outcomes, have the same rows without covariates; shapes (persons,) and (n,)."""
+    n_periods, n_persons = len(observed.periods), len(observed.treated)
+    kind = observed.treated.astype(np.int64)
+    if observed.is_panel and len(observed.value) < n_persons * n_periods:
+        if n_periods > _MOST_IN_A_NUMBER:
+            return np.arange(n_persons), np.arange(len(observed.value))
+        seen = np.bincount(observed.person, weights=np.ldexp(1.0, observed.period), minlength=n_persons)
+        kind = np.unique(2 * seen + kind, return_inverse=True)[1].astype(np.int64)
+    row = kind[observed.person] * n_periods + observed.period
+    used = np.bincount(row) > 0
+    return kind, (np.cumsum(used) - 1)[row]
+
+
+def _firsts(row: Codes) -> Codes:
+    """Return for each code from zero the place where it stands first, shape (codes,)."""
+    first = np.empty(int(row.max()) + 1, dtype=np.int64)
+    first[row[::-1]] = np.arange(len(row))[::-1]
+    return first
 
 
 def _standardised(values: Array) -> Array:
@@ -157,8 +187,10 @@ def refuse_impossible(matrix: Regressors, term: str) -> None:
     DesignError
         A column follows from the others, or there are as many coefficients as rows.
     """
-    place = dependent_column(matrix.values)
-    n_rows, n_columns = matrix.values.shape
+    n_rows, n_columns = len(matrix.row), matrix.values.shape[1]
+    different = np.sqrt(matrix.counts)[:, None] * matrix.values
+    missing = max(min(n_rows, n_columns) - len(different), 0)
+    place = dependent_column(np.vstack([different, np.zeros((missing, n_columns))]))
     if place is None and n_rows > n_columns + matrix.n_absorbed:
         return
     name = None if place is None or place >= n_columns else matrix.names[place]
@@ -177,7 +209,9 @@ def refuse_impossible(matrix: Regressors, term: str) -> None:
     )
 
 
-def fit(observed: Observed, matrix: Regressors, errors: StandardErrors, names: tuple[str, ...]) -> list[Term]:
+def fit(
+    observed: Observed, matrix: Regressors, errors: StandardErrors, names: tuple[str, ...], rule: Rule = "standard"
+) -> list[Term]:
     """Return the effects of one regression and their standard errors.
 
     The numbers are our own. The panel regression of linearmodels counts the persons among the coefficients although
@@ -195,17 +229,21 @@ def fit(observed: Observed, matrix: Regressors, errors: StandardErrors, names: t
         the persons.
     names : tuple of str
         One for each effect.
+    rule : str
+        How the degrees of freedom are counted.
     """
     value = observed.value
     if observed.is_panel:
         value = centred_within(value[:, None], observed.person)[:, 0]
-    n, k = matrix.values.shape
+    n, k = len(value), matrix.values.shape[1]
     n_fixed = len(observed.treated) if observed.is_panel and errors == "classical" else matrix.n_absorbed
-    projection = project(matrix.values)
-    coefficients = projection.rows.T @ value
-    residuals = value - matrix.values @ coefficients
+    projection = project(matrix.values, matrix.counts)
+    # What one outcome with each of the different rows adds to the coefficients.
+    loads = projection.rows / projection.root_weights[:, None]
+    coefficients = loads.T @ np.bincount(matrix.row, weights=value, minlength=len(loads))
+    residuals = value - (matrix.values @ coefficients)[matrix.row]
     chosen = list(matrix.effects)
-    shares = influence(projection, residuals)[:, chosen]
+    shares = loads[:, chosen][matrix.row] * residuals[:, None]
     by_person = sums_by_group(shares, observed.person, len(observed.treated))
     if errors == "classical":
         spread = float(residuals @ residuals) / (n - k - n_fixed)
@@ -217,37 +255,39 @@ def fit(observed: Observed, matrix: Regressors, errors: StandardErrors, names: t
         by_cluster = sums_by_group(by_person, observed.clusters, n_clusters)
         correction = n_clusters / (n_clusters - 1) * (n - 1) / (n - k - n_fixed)
         variances = (by_cluster**2).sum(axis=0) * correction
-    freedom, rule = _degrees_of_freedom(observed, errors, k, n_fixed)
+    freedom = _freedom(observed, errors, k, rule)
     return [
         Term(
             name=name,
             value=float(coefficients[place]),
             std_error=float(np.sqrt(variances[rank])),
-            degrees_of_freedom=freedom,
-            rule=rule,
+            degrees_of_freedom=freedom.count,
+            rule=freedom.words,
             influence=by_person[:, rank],
         )
         for rank, (name, place) in enumerate(zip(names, matrix.effects, strict=True))
     ]
 
 
-def _degrees_of_freedom(observed: Observed, errors: StandardErrors, k: int, n_fixed: int) -> tuple[float, str]:
-    """Return the degrees of freedom, and how they were counted."""
-    n_clusters, n_persons = int(observed.clusters.max()) + 1, len(observed.treated)
-    if errors == "clustered":
-        return float(n_clusters - 1), f"the number of {'persons' if n_clusters == n_persons else 'clusters'} minus one"
+def _freedom(observed: Observed, errors: StandardErrors, k: int, rule: Rule) -> Freedom:
+    """Return the degrees of freedom that the rule names; ``k`` coefficients beside the effects of persons."""
+    n_rows, n_persons = len(observed.value), len(observed.treated)
+    residual = rows_less_coefficients(n_rows, k)
     if observed.is_panel:
-        return (
-            float(len(observed.value) - k - n_fixed),
+        residual = Freedom(
+            float(n_rows - k - n_persons),
             f"the number of outcomes minus one effect of each person and the {k} other coefficients of the regression",
         )
-    return float(len(observed.value) - k), f"the number of persons minus the {k} coefficients of the regression"
+    n_clusters = int(observed.clusters.max()) + 1
+    kind = "persons" if n_clusters == n_persons else "clusters"
+    clusters = clusters_less_one(n_clusters, of=kind) if errors == "clustered" else None
+    return degrees_of_freedom(rule, residual, clusters)
 
 
 def cannot_compare(observed: Observed) -> str:
     """Return why these outcomes cannot be compared, or nothing; the reason is published, so it counts nobody."""
-    cells = np.zeros((len(observed.periods), 2), dtype=int)
-    np.add.at(cells, (observed.period, observed.treated_rows.astype(int)), 1)
+    place = 2 * observed.period + observed.treated_rows
+    cells = np.bincount(place, minlength=2 * len(observed.periods)).reshape(-1, 2)
     if (cells == 0).any():
         return "In some period nobody of one of the two groups has this outcome."
     if not observed.is_panel and (cells < _LEAST_PER_CELL).any():
@@ -258,7 +298,12 @@ def cannot_compare(observed: Observed) -> str:
 
 
 def fit_or_none(
-    observed: Observed, effects: Array, estimator: Estimator, errors: StandardErrors, names: tuple[str, ...]
+    observed: Observed,
+    effects: Array,
+    estimator: Estimator,
+    errors: StandardErrors,
+    names: tuple[str, ...],
+    rule: Rule,
 ) -> list[Term]:
     """Return the fitted terms; none when the outcomes do not determine them or show no spread."""
     matrix = regressors(observed, effects, adjusted=estimator == "adjusted")
@@ -266,27 +311,6 @@ def fit_or_none(
         refuse_impossible(matrix, names[0])
     except DesignError:
         return []
-    terms = fit(observed, matrix, errors, names)
+    terms = fit(observed, matrix, errors, names, rule)
     least = 1e-10 * float(np.abs(observed.value).max())
     return terms if all(term.std_error > least for term in terms) else []
-
-
-def parallel_warning(leads: list[Term], observed: Observed) -> list[str]:
-    """Return the sentence that is due when the groups did not move alike before the start."""
-    if not leads:
-        return []
-    shares = np.column_stack([term.influence for term in leads])
-    summed = sums_by_group(shares, observed.clusters, int(observed.clusters.max()) + 1)
-    cross = summed.T @ summed
-    scale = np.array([term.std_error for term in leads]) / np.sqrt(np.diag(cross))
-    test = all_zero(
-        np.array([term.value for term in leads]), cross * np.outer(scale, scale), leads[0].degrees_of_freedom
-    )
-    if test is None:
-        return ["There are too few independent units to test whether the groups moved alike before the start."]
-    if test.p_value >= _SURPRISING:
-        return []
-    return [
-        "Before the start the two groups did not move alike (the joint test of all earlier periods rejects at 5%), so "
-        "the estimate may show a difference that was already on its way."
-    ]

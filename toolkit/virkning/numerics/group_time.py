@@ -7,7 +7,7 @@ need no resampling.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -95,6 +95,8 @@ class GroupTimeEffects:
         Persons behind each effect.
     left_out : tuple of (int, int, str)
         Cohort, period and reason of what could not be estimated.
+    takes_part : ndarray of bool, shape (n,)
+        Who belongs to a cohort with an effect, or is compared with one.
     """
 
     cohort: Whole
@@ -105,11 +107,20 @@ class GroupTimeEffects:
     n_treated: Whole
     n_comparison: Whole
     left_out: tuple[tuple[int, int, str], ...]
+    takes_part: NDArray[np.bool_]
 
     @property
     def is_after(self) -> NDArray[np.bool_]:
         """Which effects are of periods from the start on, shape (k,)."""
         return self.period >= self.cohort
+
+    def among_those_taking_part(self) -> GroupTimeEffects:
+        """Return the same effects as they come out without those who take no part in any of them."""
+        chosen = self.takes_part
+        share = chosen.mean() if len(chosen) else 1.0
+        return replace(
+            self, influence=self.influence[chosen] * share, members=self.members[chosen], takes_part=chosen[chosen]
+        )
 
 
 @dataclass(frozen=True)
@@ -169,6 +180,7 @@ def group_time_effects(panel: Panel, rules: Rules) -> GroupTimeEffects:
     cells: list[tuple[int, int, float, int, int]] = []
     columns: list[Array] = []
     left_out: list[tuple[int, int, str]] = []
+    takes_part = np.zeros(n, dtype=bool)
     for cohort in treated_cohorts(panel.cohort, panel.n_periods, rules):
         for period in range(panel.n_periods):
             base = _base(cohort, period, rules)
@@ -189,6 +201,7 @@ def group_time_effects(panel: Panel, rules: Rules) -> GroupTimeEffects:
             column = np.zeros(n)
             column[chosen] = found.influence * (n / len(treated))
             columns.append(column)
+            takes_part |= chosen | (panel.cohort == cohort)
             cells.append((cohort, period, found.value, int(treated.sum()), int((~treated).sum())))
     whole = np.array([(cell[0], cell[1], cell[3], cell[4]) for cell in cells], dtype=np.int64).reshape(-1, 4)
     return GroupTimeEffects(
@@ -200,6 +213,7 @@ def group_time_effects(panel: Panel, rules: Rules) -> GroupTimeEffects:
         n_treated=whole[:, 2],
         n_comparison=whole[:, 3],
         left_out=tuple(left_out),
+        takes_part=takes_part,
     )
 
 
@@ -271,7 +285,7 @@ def _over_cohorts(members: Whole, cohorts: Whole, values: Array, influence: Arra
     return overall, influence @ weights + of_sizes / sizes.sum()
 
 
-def cluster_sums(influence: Array, clusters: NDArray[np.str_]) -> Array:
+def cluster_sums(influence: Array, clusters: Whole) -> Array:
     """Return influence summed within clusters, one row per cluster; ``clusters`` has shape (n,)."""
     names, codes = np.unique(clusters, return_inverse=True)
     sums = np.zeros((len(names), influence.shape[1]))

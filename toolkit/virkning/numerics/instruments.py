@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, stats
 
+from .f_tail import f_limit, f_tail
+
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Errors = Literal["classical", "hc1", "clustered"]
@@ -192,7 +194,7 @@ def strength(forms: ReducedForms, *, tolerated_bias: float = 0.1) -> Strength:
     effective = trace**2 * (1 + 2 * x) / (float((spread**2).sum()) + 2 * x * trace * largest)
     return Strength(
         f_statistic=statistic,
-        p_value=float(stats.f.sf(statistic, n_instruments, forms.degrees_of_freedom)),
+        p_value=f_tail(statistic, n_instruments, forms.degrees_of_freedom),
         effective_f=explained / trace,
         critical_value=float(stats.ncx2.ppf(0.95, effective, x * effective)) / effective,
         partial_r_squared=explained / forms.treatment_variation,
@@ -209,7 +211,7 @@ def anderson_rubin(forms: ReducedForms, level: float) -> ConfidenceSet:
     So the half circle is searched instead of the line, and the crossings of the critical value are found by bisection:
     an unbounded set is found as surely as a bounded one.
     """
-    limit = float(stats.f.ppf(level, forms.n_instruments, forms.degrees_of_freedom))
+    limit = f_limit(level, forms.n_instruments, forms.degrees_of_freedom)
     k = forms.n_instruments
     # In units in which outcome and treatment are known equally well, the half circle is searched evenly.
     unit = math.sqrt(float(np.trace(forms.covariance[:k, :k])) / float(np.trace(forms.covariance[k:, k:])))
@@ -243,6 +245,20 @@ def anderson_rubin(forms: ReducedForms, level: float) -> ConfidenceSet:
                 )
             )
     return ConfidenceSet(tuple(pieces), level)
+
+
+def anderson_rubin_p_values(forms: ReducedForms, effects: Array) -> Array:
+    """Return the p-value of Anderson and Rubin's test for each effect, shape (m,) as ``effects``; 0 to 1."""
+    k = forms.n_instruments
+    outcome, treatment = forms.covariance[:k, :k], forms.covariance[k:, k:]
+    crossed = forms.covariance[:k, k:] + forms.covariance[k:, :k]
+    found = []
+    for effect in effects:
+        moved = forms.outcome - effect * forms.treatment
+        spread = outcome - effect * crossed + effect**2 * treatment
+        statistic = float(moved @ np.linalg.solve(spread, moved)) / k
+        found.append(f_tail(statistic, k, forms.degrees_of_freedom))
+    return np.array(found)
 
 
 def _crossings(excess: Callable[[Array], Array], at: Callable[[float], float]) -> list[float]:

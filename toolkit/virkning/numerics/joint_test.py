@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from .f_tail import f_tail
 
 Array = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def all_zero(values: Array, covariance: Array, degrees_of_freedom: float) -> Joi
     covariance : ndarray, shape (q, q)
         Their covariance, unit².
     degrees_of_freedom : float
-        Of the t distribution behind each estimate.
+        Of the t distribution behind each estimate; may be infinite.
     """
     errors = np.sqrt(np.diag(covariance))
     if not (errors > 0).all():
@@ -54,5 +55,5 @@ def all_zero(values: Array, covariance: Array, degrees_of_freedom: float) -> Joi
         return None
     scaled = values / errors
     statistic = float(scaled @ np.linalg.solve(correlation, scaled)) / len(values)
-    p_value = float(stats.f.sf(statistic, len(values), degrees_of_freedom))
+    p_value = f_tail(statistic, len(values), degrees_of_freedom)
     return JointTest(statistic, len(values), degrees_of_freedom, p_value)

@@ -15,6 +15,8 @@ Correction = Literal["hc2", "hc3"]
 _COLLINEAR = 1e-9
 # A leverage this close to one means that a coefficient exists for a single row.
 _LEVERAGE_ONE = 1e-9
+# Smallest eigenvalue of the correlations of columns (cosines) that counts as far from zero.
+_FAR_FROM_DEPENDENT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,48 @@ def project(matrix: Array, weights: Array | None = None) -> Projection:
         Positive weights of the rows.
     """
     root = np.ones(len(matrix)) if weights is None else np.sqrt(weights)
-    orthonormal, triangle = np.linalg.qr(root[:, None] * matrix)
+    weighted = matrix if weights is None else root[:, None] * matrix
+    products = weighted.T @ weighted
+    if _are_far_from_dependent(products):
+        rows = weighted @ np.linalg.inv(products)
+        return Projection(rows=rows, leverage=np.einsum("ij,ij->i", rows, weighted), root_weights=root)
+    orthonormal, triangle = np.linalg.qr(weighted)
     rows = orthonormal @ np.linalg.inv(triangle).T
     return Projection(rows=rows, leverage=np.einsum("ij,ij->i", orthonormal, orthonormal), root_weights=root)
+
+
+def orthonormal(matrix: Array) -> tuple[Array, Array]:
+    """Return orthonormal columns that span the same space, and the matrix that makes them from the given columns.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Of full column rank.
+
+    Returns
+    -------
+    columns : ndarray, shape (n, k)
+    back : ndarray, shape (k, k)
+        ``columns = matrix @ back``.
+    """
+    products = matrix.T @ matrix
+    if _are_far_from_dependent(products):
+        back = np.asarray(np.linalg.inv(np.linalg.cholesky(products)).T, dtype=np.float64)
+        return matrix @ back, back
+    columns, triangle = np.linalg.qr(matrix)
+    return columns, np.asarray(np.linalg.inv(triangle), dtype=np.float64)
+
+
+def _are_far_from_dependent(products: Array) -> bool:
+    """Tell from cross products whether columns are so different that the products may be inverted.
+
+    The rounding of a sum of squares is then multiplied by a thousand at most. A decomposition of the columns
+    themselves, which stands any columns, takes ten times as long at a million rows.
+    """
+    lengths = np.sqrt(np.diag(products))
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        return False
+    return bool(np.linalg.eigvalsh(products / np.outer(lengths, lengths))[0] > _FAR_FROM_DEPENDENT)
 
 
 def influence(projection: Projection, residuals: Array) -> Array:
@@ -92,6 +133,9 @@ def dependent_column(matrix: Array) -> int | None:
     matrix : ndarray, shape (n, k)
         Regressors; their scale does not matter.
     """
+    products = matrix.T @ matrix
+    if len(matrix) >= matrix.shape[1] and _are_far_from_dependent(products):
+        return None
     lengths = np.linalg.norm(matrix, axis=0)
     empty = np.flatnonzero(lengths == 0)
     first_empty = int(empty[0]) if empty.size else None

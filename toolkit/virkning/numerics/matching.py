@@ -212,8 +212,10 @@ class MatchedEffect:
         Each person's share in the error; the squares add up to the squared error.
     weights : ndarray, shape (n,)
         With which each person's outcome enters the two means; zero for those who are not used.
-    n_pairs, n_unmatched : int
-        Pairs, ties counted singly, and persons for whom nobody was near enough.
+    n_pairs : int
+        Pairs, ties counted singly.
+    unmatched : ndarray of bool, shape (n,)
+        Persons for whom somebody was sought and nobody was near enough.
     """
 
     value: float
@@ -222,7 +224,7 @@ class MatchedEffect:
     influence: Array
     weights: Array
     n_pairs: int
-    n_unmatched: int
+    unmatched: Booleans
 
 
 def matched_effect(
@@ -286,7 +288,7 @@ def matched_effect(
         influence=influence * np.sqrt(total / size) if size > 0 else influence,
         weights=weights,
         n_pairs=int(sum(int(matches.counts.sum()) for _, _, matches, _ in sides)),
-        n_unmatched=int(sum(int((matches.counts == 0).sum()) for _, _, matches, _ in sides)),
+        unmatched=(treated | (to_treated is not None)) & ~is_used,
     )
 
 

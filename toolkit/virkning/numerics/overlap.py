@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 Target = Literal["att", "ate"]
 
-QUANTILES: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+# Bins of a score in which the two arms are held side by side, from a rounded lowest to a rounded highest score: the
+# extremes themselves would be single persons' values.
+_N_BINS = 10
+_ROUNDED_TO = 0.05
 
 
 @dataclass(frozen=True)
@@ -21,31 +25,33 @@ class Overlap:
 
     Attributes
     ----------
-    treated_quantiles, comparison_quantiles : ndarray, shape (5,)
-        The scores at ``QUANTILES``. Extremes are left out: each would be one person's value.
-    treated_outside, comparison_outside : int
-        Persons whose score lies outside the range of the other arm.
+    middles : ndarray, shape (bins,)
+        The score in the middle of each bin, 0 to 1.
+    treated, comparison : ndarray of int, shape (bins,)
+        Persons in each bin.
     common_area : float
-        Share of the two distributions, in 20 bins, that they have in common; 0 to 1.
+        Share of the two distributions that they have in common; 0 to 1.
     """
 
-    treated_quantiles: Array
-    comparison_quantiles: Array
-    treated_outside: int
-    comparison_outside: int
+    middles: Array
+    treated: Counts
+    comparison: Counts
     common_area: float
 
 
 def overlap(score: Array, treated: Booleans) -> Overlap:
     """Return the overlap of a score, 0 to 1, between the arms; both arguments have shape (n,)."""
-    one, zero = score[treated], score[~treated]
-    shares = [np.histogram(part, bins=20, range=(0.0, 1.0))[0] / len(part) for part in (one, zero)]
+    lowest = np.floor(float(score.min()) / _ROUNDED_TO) * _ROUNDED_TO
+    highest = np.ceil(float(score.max()) / _ROUNDED_TO) * _ROUNDED_TO
+    edges = np.linspace(lowest, max(highest, lowest + _ROUNDED_TO), _N_BINS + 1)
+    # A score on the outermost edge must not fall out because of rounding.
+    inside = np.clip(score, edges[0], edges[-1])
+    counts = [np.histogram(inside[arm], bins=edges)[0] for arm in (treated, ~treated)]
     return Overlap(
-        treated_quantiles=np.quantile(one, QUANTILES),
-        comparison_quantiles=np.quantile(zero, QUANTILES),
-        treated_outside=int(((one < zero.min()) | (one > zero.max())).sum()),
-        comparison_outside=int(((zero < one.min()) | (zero > one.max())).sum()),
-        common_area=float(np.minimum(*shares).sum()),
+        middles=(edges[:-1] + edges[1:]) / 2,
+        treated=counts[0].astype(np.int64),
+        comparison=counts[1].astype(np.int64),
+        common_area=float(np.minimum(counts[0] / treated.sum(), counts[1] / (~treated).sum()).sum()),
     )
 
 

@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from .f_tail import f_tail
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
-CountingRule = Literal["nested", "all"]
+NestedEffects = Literal["not_counted", "counted"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,11 @@ def fit_rows(outcome: Array, regressors: Array) -> PanelFit:
     return PanelFit(coefficients, orthonormal @ inverse.T * residuals[:, None], residuals)
 
 
-def clustered_covariance(scores: Array, clusterings: Sequence[Codes], n_coefficients: int) -> Array:
+def clustered_covariance(scores: Array, clusterings: Sequence[Codes], factor: float) -> Array:
     """Return the covariance that allows rows of one cluster to move together, shape (k, k).
 
     One clustering: Liang and Zeger (1986). Two: the sum of both less that of their intersection (Cameron, Gelbach and
-    Miller 2011); negative variances, which that difference can give, are set to zero along their directions. The
-    factor is G / (G - 1) × (n - 1) / (n - K), with G the smaller number of clusters.
+    Miller 2011); negative variances, which that difference can give, are set to zero along their directions.
 
     Parameters
     ----------
@@ -75,18 +75,27 @@ def clustered_covariance(scores: Array, clusterings: Sequence[Codes], n_coeffici
         From :func:`fit_rows`.
     clusterings : sequence of one or two ndarray of int, shape (n,)
         Codes from zero without gaps.
-    n_coefficients : int
-        K, counted by a rule that the caller names.
+    factor : float
+        Correction for small samples, from :func:`small_sample_factor`.
     """
-    n = len(scores)
     total = sum((_cross(scores, codes) for codes in clusterings), np.zeros((scores.shape[1],) * 2))
     if len(clusterings) == 2:
         first, second = clusterings
         both = np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]
         total = _without_negative(total - _cross(scores, both))
-    n_clusters = smallest(clusterings)
-    result: Array = total * (n_clusters / (n_clusters - 1) * (n - 1) / (n - n_coefficients))
+    result: Array = total * factor
     return result
+
+
+def small_sample_factor(n: int, n_coefficients: int, n_clusters: int, nested: NestedEffects) -> float:
+    """Return what a clustered covariance of n rows is multiplied by.
+
+    G / (G - 1) × (n - 1) / (n - K) with G the smaller number of clusters, as in fixest and Stata; n / (n - K) where
+    nested effects are ``counted``, which is linearmodels' whole rule.
+    """
+    if nested == "counted":
+        return n / (n - n_coefficients)
+    return n_clusters / (n_clusters - 1) * (n - 1) / (n - n_coefficients)
 
 
 def smallest(clusterings: Sequence[Codes]) -> int:
@@ -114,7 +123,7 @@ def is_nested(inner: Codes, outer: Codes) -> bool:
 
 
 def count_coefficients(
-    n_slopes: int, effects: Sequence[Codes], clusterings: Sequence[Codes], rule: CountingRule
+    n_slopes: int, effects: Sequence[Codes], clusterings: Sequence[Codes], nested: NestedEffects
 ) -> int:
     """Return K, the number of coefficients that a clustered covariance is corrected for.
 
@@ -126,13 +135,15 @@ def count_coefficients(
         The effects (of persons, of periods) in the regression.
     clusterings : sequence of ndarray of int
         What the errors are clustered by.
-    rule : str
-        ``nested``: effects that are nested in the clusters are not counted, as in fixest and in Stata's reghdfe; the
-        clusters already allow for them. ``all``: all are counted, as linearmodels does when there are effects of
-        persons and of periods. One level of each effect beyond the first is the constant's.
+    nested : str
+        ``not_counted``: effects that are nested in the clusters are not counted, as in fixest and in Stata's reghdfe;
+        the clusters already allow for them. ``counted``: all are counted, as linearmodels does when there are effects
+        of persons and of periods. One level of each effect beyond the first is the constant's.
     """
     counted = [
-        codes for codes in effects if rule == "all" or not any(is_nested(codes, clusters) for clusters in clusterings)
+        codes
+        for codes in effects
+        if nested == "counted" or not any(is_nested(codes, clusters) for clusters in clusterings)
     ]
     levels = sum(len(np.unique(codes)) - 1 for codes in counted)
     return n_slopes + levels + 1
@@ -150,4 +161,4 @@ def wald(coefficients: Array, covariance: Array, denominator: float) -> WaldTest
     """Return the test that all coefficients, shape (q,), are zero, against F with q and ``denominator`` degrees."""
     q = len(coefficients)
     statistic = float(coefficients @ np.linalg.solve(covariance, coefficients)) / q
-    return WaldTest(statistic, q, denominator, float(stats.f.sf(statistic, q, denominator)))
+    return WaldTest(statistic, q, denominator, f_tail(statistic, q, denominator))

@@ -1,7 +1,7 @@
 """One difference in differences between two periods, adjusted for covariates, with its influence function.
 
-Outcome regression, weighting by the inverse propensity score, and both at once (doubly robust), as set out by Sant'Anna
-and Zhao (2020). Without covariates the three are the same difference of mean changes.
+Outcome regression, weighting by the inverse propensity score, and both at once (doubly robust, plain and improved), as
+set out by Sant'Anna and Zhao (2020). Without covariates all are the same difference of mean changes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from .least_squares import dependent_column
 from .logit import SeparationError, fit_binary
+from .weighting import InfeasibleBalanceError, balancing_weights
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
-Adjustment = Literal["doubly_robust", "outcome_regression", "inverse_probability_weighting"]
+Adjustment = Literal["doubly_robust", "improved_doubly_robust", "outcome_regression", "inverse_probability_weighting"]
 
 # A person of the comparison group who resembles the treated this much would count for a thousand others.
 HIGHEST_PROPENSITY = 0.999
@@ -56,7 +57,7 @@ def difference(change: Array, treated: Booleans, covariates: Array, adjustment: 
     covariates : ndarray, shape (n, p)
         Traits from before, without a constant; p may be zero.
     adjustment : str
-        doubly_robust, outcome_regression or inverse_probability_weighting.
+        doubly_robust, improved_doubly_robust, outcome_regression or inverse_probability_weighting.
 
     Raises
     ------
@@ -72,6 +73,8 @@ def difference(change: Array, treated: Booleans, covariates: Array, adjustment: 
         raise NotComparableError("In its comparison group the covariates do not vary independently of each other.")
     if adjustment == "outcome_regression":
         return _outcome_regression(change, treated, traits)
+    if adjustment == "improved_doubly_robust":
+        return _improved(change, treated, traits)
     return _weighted(change, treated, traits, with_outcome_model=adjustment == "doubly_robust")
 
 
@@ -120,3 +123,27 @@ def _weighted(change: Array, treated: Booleans, traits: Array, *, with_outcome_m
     by_scores = of_scores @ ((odds * (rest - mean_of_theirs))[:, None] * traits).mean(axis=0) / odds.mean()
     means = np.average(traits, axis=0, weights=treated) - np.average(traits, axis=0, weights=odds)
     return Difference(plain.value, plain.influence - by_scores - of_coefficients @ means)
+
+
+def _improved(change: Array, treated: Booleans, traits: Array) -> Difference:
+    """Return Sant'Anna and Zhao's improved estimate, whose error does not depend on how the first steps err.
+
+    Their odds come from inverse probability tilting (Graham, Pinto and Egel 2012): Σ odds × traits over the comparison
+    group equals Σ traits over the treated. These are the weights of entropy balancing, so the regression with these
+    weights, which they put beside it, takes the same sum from both groups and leaves the value alone; it matters to the
+    influence, in which neither the odds nor the coefficients then appear.
+    """
+    share = treated.mean()
+    try:
+        tilted = balancing_weights((traits - traits[treated].mean(axis=0))[~treated][:, 1:])
+    except InfeasibleBalanceError:
+        raise NotComparableError(_TOLD_APART) from None
+    odds = np.zeros(len(change))
+    odds[~treated] = tilted * treated.sum()
+    if (odds / (1 + odds)).max() >= HIGHEST_PROPENSITY:
+        raise NotComparableError(_TOLD_APART)
+    root = np.sqrt(odds[~treated])
+    line = np.linalg.lstsq(root[:, None] * traits[~treated], root * change[~treated], rcond=None)[0]
+    rest = change - traits @ line
+    value = float((treated * rest - odds * rest).mean() / share)
+    return Difference(value, (treated * (rest - value) - odds * rest) / share)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from .. import language
+from ..certainty import GRADES, Certainty
+from ..designs.steps import is_step
 from ..disclosure import Column, Table, persons_behind_difference
 from ..estimand import Outcome
 from ..estimates import Estimate, Estimates
+from . import benchmarks
 from .exhibit import Exhibit, escape, items
-from .sentences import Scale, headline_text, interval_words, is_lottery, term_label, verdict, verdict_text
+from .sentences import Scale, headline_text, interval_words, is_lottery, percent, term_label, verdict, verdict_text
 
 TOP_LEVEL = 5
 
@@ -39,11 +43,46 @@ def _facts(estimate: Estimate) -> list[tuple[str, str, str]]:
         ("Without the programme", scale.say(estimate.comparison_mean), scale.unit),
         ("With the programme", scale.say(estimate.comparison_mean + best.value), scale.unit),
     ]
+    held = about.benchmark
     return [
         *(levels if is_lottery(estimate) else []),
-        ("Difference", scale.say(best.value, signed=True), f"{best.level:.0%} interval {interval_words(best, about)}"),
+        (
+            "Difference",
+            scale.say(best.value, signed=True) + percent(about, best.value),
+            f"{best.level:.0%} interval {interval_words(best, about)}",
+        ),
+        *([(held.label, scale.say(held.value, signed=True), f"{scale.unit}, from elsewhere")] if held else []),
         ("Evidence level", f"{level.level} of {TOP_LEVEL}", f"{dots} Maryland scale"),
     ]
+
+
+def how_sure(certainty: Certainty) -> Exhibit:
+    """Return how sure one can be, in one box: the grade, what it means, and each part with its own grade.
+
+    Parameters
+    ----------
+    certainty : Certainty
+        What :func:`virkning.how_sure` found. The parts that pull the grade down are marked.
+    """
+    weak, most = certainty.pulled_down_by, max(GRADES)
+
+    def dots(grade: int) -> str:
+        return "\N{BLACK CIRCLE}" * grade + "\N{WHITE CIRCLE}" * (most - grade)
+
+    rows = "".join(
+        f'<li{" class=vk-weak" if part in weak else ""}><p class="vk-part"><strong>{escape(part.title)}</strong> '
+        f'<span class="vk-scale" aria-hidden="true">{dots(part.counts_as)}</span> <span>{escape(part.word)}'
+        f"{', pulls it down' if part in weak else ''}</span></p><p>{escape(part.reason)}</p></li>"
+        for part in certainty.parts
+    )
+    grade = certainty.grade
+    scale = f' <span class="vk-scale" aria-hidden="true">{dots(grade)}</span>' if grade is not None else ""
+    content = (
+        f'<div class="vk-sure"><p class="vk-verdict">How sure: {escape(certainty.word.lower())}{scale}</p>'
+        f"<p>{escape(certainty.sentence)}</p>" + (f'<ul class="vk-parts">{rows}</ul>' if rows else "") + "</div>"
+    )
+    said = " ".join(f"{part.title}: {part.word}. {part.reason}" for part in certainty.parts)
+    return Exhibit("diagram", "how-sure", content, f"How sure: {certainty.sentence} {said}".strip())
 
 
 def questions(what: str, why: str, how: str) -> Exhibit:
@@ -99,8 +138,9 @@ def outcomes_table(effects: Estimates, assigned: tuple[int, int]) -> Table:
                 "n_comparison": first["n_comparison"],
                 "without": scale.say(estimate.comparison_mean) if is_lottery(estimate) else None,
                 "with": scale.say(estimate.comparison_mean + best.value) if is_lottery(estimate) else None,
-                "difference": scale.say(best.value, signed=True),
-                "interval": f"{scale.say(best.lower)} to {scale.say(best.upper)}",
+                "difference": scale.say(best.value, signed=True) + percent(about, best.value),
+                "interval": f"{scale.say(best.lower)} to {scale.say(best.upper)}"
+                + percent(about, best.lower, best.upper),
                 "lost_treated": assigned[0] - first["n_treated"],
                 "lost_comparison": assigned[1] - first["n_comparison"],
             }
@@ -129,17 +169,29 @@ def _counts() -> tuple[Column, Column]:
     )
 
 
+def answers(estimate: Estimate) -> pd.DataFrame:
+    """Return the effects that answer the design's question: the declared one first, then those declared beside it.
+
+    Steps of a path and parts of a change are no other answers; the design shows them as a finding.
+    """
+    effects = estimate.effects
+    is_other = np.array([is_step(term) for term in effects["term"]], dtype=bool)
+    is_other[:1] = False
+    return effects[~is_other].reset_index(drop=True)
+
+
 def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
-    """Return every term of an estimate with error, interval and p-value, in the outcome's own unit (shares as 0 to 1).
+    """Return the answers of an estimate with error, interval and p-value, in the outcome's unit (shares as 0 to 1).
 
     Parameters
     ----------
     estimate : Estimate
-        One row per term.
+        One row per answer, as :func:`answers` gives them.
     assigned : tuple of int
         As for :func:`outcomes_table`.
     """
-    frame = estimate.effects.assign(label=[term_label(term) for term in estimate.effects["term"]])
+    frame = answers(estimate)
+    frame["label"] = [term_label(term) for term in frame["term"]]
     frame["persons"] = persons_behind_difference(frame["n_treated"], frame["n_comparison"])
     frame["lost_treated"] = assigned[0] - frame["n_treated"]
     frame["lost_comparison"] = assigned[1] - frame["n_comparison"]
@@ -148,10 +200,12 @@ def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
     is_small = estimate.estimand.kind == "share" or 0 < abs(size) < 1
     digits = 4 if is_small else language.digits_for(estimate.estimand.kind, size)
     numbers = (("value", "Difference"), ("std_error", "Standard error"), ("lower", "Lower"), ("upper", "Upper"))
+    frame, distance = benchmarks.column(estimate, frame, digits)
     columns = (
         Column("label", "Estimator"),
         *(Column(name, label, "number", digits=digits, persons="persons") for name, label in numbers),
         Column("p_value", "p-value", "p_value", persons="persons"),
+        *distance,
         *_counts(),
     )
     unit = "share, 0 to 1" if estimate.estimand.kind == "share" else estimate.estimand.unit
@@ -161,7 +215,8 @@ def effects_table(estimate: Estimate, assigned: tuple[int, int]) -> Table:
         f"{estimate.estimand.outcome}: difference in {unit}, with {level}% confidence intervals",
         columns,
         frame[[*(column.name for column in columns), *_BEHIND]],
-        note="The first line is the estimate declared in the programme's specification.",
+        note="The first line is the estimate declared in the programme's specification."
+        + benchmarks.note(estimate, lambda value: language.number(value, digits)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Literal
 
 import pandas as pd
@@ -12,10 +13,12 @@ from .. import language
 from ..designs.findings import Drawing
 from ..disclosure import ClearedTable, Column
 from .exhibit import Exhibit, prose
-from .figures import GREY, PALETTE, drawing_board, finish
+from .figures import GREY, LABEL_CHARACTERS, PALETTE, drawing_board, finish
 from .tables import formatted, require_cleared
 
 PER_HUNDRED = 100.0
+# More letters than this do not stand side by side along the axis of a narrow figure.
+LETTERS_ACROSS = 42
 
 
 def curve(cleared: ClearedTable, drawing: Drawing) -> Exhibit:
@@ -51,15 +54,28 @@ def curve(cleared: ClearedTable, drawing: Drawing) -> Exhibit:
                 f" {drawing.start_label}", (drawing.start, 1), xycoords=("data", "axes fraction"), va="top", color=GREY
             )
         axes.yaxis.set_major_formatter(lambda value, _: language.number(value, 0 if float(value).is_integer() else 2))
-        if drawing.names_x:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
-        axes.set_xlabel(_axis(across))
+        _write_x_axis(axes, rows, drawing, across)
         axes.set_ylabel("per 100" if up.kind == "share" and not up.unit else _axis(up))
         axes.margins(x=0.03)
         if drawing.series and rows[drawing.series].nunique() > 1:
             axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize="small")
         return finish(figure, name, drawing.caption, _alternative(cleared, rows.index, drawing, columns), cleared)
+
+
+def _write_x_axis(axes: Axes, rows: pd.DataFrame, drawing: Drawing, column: Column) -> None:
+    """Write what stands along the x axis: names of places, whole numbers, or amounts."""
+    if drawing.x_labels:
+        named = rows.drop_duplicates(drawing.x)
+        labels = [textwrap.fill(str(label), LABEL_CHARACTERS) for label in named[drawing.x_labels]]
+        axes.set_xticks(named[drawing.x], labels)
+        if max(map(len, labels)) * len(labels) > LETTERS_ACROSS:
+            for text in axes.get_xticklabels():
+                text.set(rotation=35, ha="right", rotation_mode="anchor")
+        return
+    if drawing.names_x:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}".replace("-", "−"))
+    axes.set_xlabel(_axis(column))
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, drawing: Drawing, label: str, colour: str) -> None:
@@ -81,8 +97,12 @@ def _draw(axes: Axes, rows: pd.DataFrame, drawing: Drawing, label: str, colour: 
         axes.plot(x, y, color=colour, linewidth=2.4, linestyle=dashes, drawstyle=draw, label=label)
 
 
-def _place(value: float, drawing: Drawing, columns: dict[str, Column]) -> str:
-    return f"{value:.0f}" if drawing.names_x else formatted(value, columns[drawing.x])
+def _place(row: pd.Series, drawing: Drawing, columns: dict[str, Column]) -> str:
+    if drawing.x_labels:
+        return str(row[drawing.x_labels])
+    name = columns[drawing.x].label
+    value = row[drawing.x]
+    return f"{name} {value:.0f}" if drawing.names_x else f"{name} {formatted(value, columns[drawing.x])}"
 
 
 def _axis(column: Column) -> str:
@@ -97,8 +117,7 @@ def _alternative(cleared: ClearedTable, shown: pd.Index, drawing: Drawing, colum
     for label, part in parts:
         ends = part.iloc[[0, -1]] if len(part) > 1 else part.iloc[[0]]
         words = "; ".join(
-            f"{columns[drawing.x].label} {_place(row[drawing.x], drawing, columns)}: "
-            f"{formatted(row[drawing.y], columns[drawing.y])}"
+            f"{_place(row, drawing, columns)}: {formatted(row[drawing.y], columns[drawing.y])}"
             for _, row in ends.iterrows()
         )
         said.append(f"{label!s}: {words}" if drawing.series else words)

@@ -21,7 +21,7 @@ class Exhibit:
     Attributes
     ----------
     kind : str
-        ``table``, ``figure``, ``diagram`` or ``prose``.
+        ``table``, ``figure``, ``diagram``, ``folded`` or ``prose``.
     name : str
         Short name, unique in a chapter.
     content : str
@@ -57,3 +57,26 @@ def items(texts: Sequence[str], name: str = "") -> str:
 def prose(name: str, markdown: str) -> Exhibit:
     """Return a passage of MyST Markdown whose numbers were computed by the caller."""
     return Exhibit("prose", name, markdown, markdown)
+
+
+def folded(name: str, title: str, sections: Sequence[tuple[str, str, Sequence[Exhibit]]]) -> Exhibit:
+    """Return sections that a reader opens when wanted: each a question, a sentence, and its figures and tables.
+
+    Parameters
+    ----------
+    name : str
+        Short name, unique in a chapter.
+    title : str
+        What stands there while it is closed.
+    sections : sequence of tuple
+        Question, sentence, and exhibits.
+    """
+    parts, said = [], [title]
+    for question, sentence, exhibits in sections:
+        shown = "".join(
+            f"<p>{escape(exhibit.text)}</p>" if exhibit.kind == "prose" else exhibit.content for exhibit in exhibits
+        )
+        parts.append(f'<p class="vk-question">{escape(question)}</p><p>{escape(sentence)}</p>{shown}')
+        said += [question, sentence, *(exhibit.text for exhibit in exhibits)]
+    content = f'<details class="vk-folded"><summary>{escape(title)}</summary>{"".join(parts)}</details>'
+    return Exhibit("folded", name, content, "\n".join(said))

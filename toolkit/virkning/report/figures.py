@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from .. import language
 from ..disclosure import ClearedTable
 from ..estimates import Estimate
+from . import benchmarks
+from .answer import answers
 from .exhibit import Exhibit, escape, prose
 from .sentences import Scale, headline_text, term_label
 from .tables import download, require_cleared
@@ -56,8 +58,9 @@ def finish(figure: Figure, name: str, caption: str, alternative: str, cleared: C
 
 
 def _thousands(value: float, _: float) -> str:
-    """Return an axis label with the separators that the text uses."""
-    return language.number(value, 0 if float(value).is_integer() else 1)
+    """Return an axis label with the separators that the text uses, and with as many decimals as it needs."""
+    digits = next((d for d in range(5) if abs(round(value, d) - value) < 1e-9 * max(abs(value), 1.0)), 5)
+    return language.number(value, digits)
 
 
 def _intervals(axes: Axes, rows: pd.DataFrame, colours: Sequence[str]) -> None:
@@ -68,6 +71,7 @@ def _intervals(axes: Axes, rows: pd.DataFrame, colours: Sequence[str]) -> None:
         axes.plot([row["lower"], row["upper"]], [place, place], color=colour, linewidth=3.2, solid_capstyle="round")
         axes.plot(row["value"], place, marker="o", color=colour, markersize=9, markeredgecolor="white")
     axes.set_yticks(places, list(rows["label"]))
+    axes.locator_params(axis="x", nbins=5)  # More of them run into each other beside long names.
     axes.xaxis.set_major_formatter(_thousands)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(axis="y", visible=False)
@@ -113,12 +117,12 @@ def headline(estimate: Estimate) -> Exhibit:
 
 
 def effects(estimate: Estimate, cleared: ClearedTable) -> Exhibit:
-    """Return every term of an estimate as a point with its interval.
+    """Return the declared estimate and those beside it as points with their intervals.
 
     Parameters
     ----------
     estimate : Estimate
-        Its first term is drawn in the headline colour.
+        Its answers, as :func:`~virkning.report.answer.answers` gives them; the first is drawn in the headline colour.
     cleared : ClearedTable
         The same numbers, for download.
     """
@@ -126,18 +130,24 @@ def effects(estimate: Estimate, cleared: ClearedTable) -> Exhibit:
     if not estimate.is_available:
         return prose(f"effects-{estimate.estimand.measure}", estimate.unavailable_reason)
     scale = Scale.of(estimate.estimand, estimate.headline().value)
-    rows = estimate.effects[["value", "lower", "upper"]] * scale.factor
-    rows.insert(0, "label", [textwrap.fill(term_label(term), LABEL_CHARACTERS) for term in estimate.effects["term"]])
-    with drawing_board(0.9 + 0.62 * len(rows)) as (figure, axes):
+    shown = answers(estimate)
+    rows = shown[["value", "lower", "upper"]] * scale.factor
+    rows.insert(0, "label", [textwrap.fill(term_label(term), LABEL_CHARACTERS) for term in shown["term"]])
+    beside = " (first line) beside the alternatives" if len(rows) > 1 else ""
+    # Names of several lines need room, so that one does not run into the next.
+    row_inches = max(0.62, 0.22 * (1 + max(label.count("\n") for label in rows["label"])) + 0.05)
+    with drawing_board(0.9 + row_inches * len(rows)) as (figure, axes):
+        benchmarks.draw(axes, estimate, scale.factor, PALETTE[2])
         _intervals(axes, rows, [HEADLINE, *[OTHER] * (len(rows) - 1)])
         axes.set_xlabel(f"Difference, {scale.unit}")
-        said = _read_aloud(rows, scale.digits)
+        said, known = _read_aloud(rows, scale.digits), benchmarks.note(estimate, scale.with_unit)
         return finish(
             figure,
             f"effects-{estimate.estimand.measure}",
-            f"{estimate.estimand.outcome}: the declared estimate (first line) beside the alternatives, "
-            f"with {estimate.level:.0%} confidence intervals.",
-            f"{estimate.estimand.outcome}, difference in {scale.unit}. {said}.",
+            f"{estimate.estimand.outcome}: the declared estimate{beside}, "
+            f"with {estimate.level:.0%} confidence intervals."
+            + (f"{known} It is the dotted line, its interval the band." if known else ""),
+            f"{estimate.estimand.outcome}, difference in {scale.unit}. {said}.{known}",
             cleared,
         )
 
@@ -241,7 +251,7 @@ def power_curve(curve: pd.DataFrame, *, scale: Scale, smallest: float, target: f
         axes.set_xlabel(f"True effect, {scale.unit}")
         axes.set_ylabel("Chance of seeing it, %")
         sns.despine(ax=axes)
-        words = f"An effect of {scale.with_unit(smallest)} would have been seen in {target:.0%} of such trials."
+        words = f"An effect of {scale.with_unit(smallest)} would have been seen in {target:.0%} of such evaluations."
         return finish(
-            figure, "power", "How large an effect had to be to be seen in a trial of this size.", words, cleared
+            figure, "power", "How large an effect had to be to be seen in an evaluation of this size.", words, cleared
         )

@@ -12,7 +12,17 @@ from ..disclosure import Column, Table
 from .exhibit import Exhibit, prose
 
 # The words about a programme stand in its own chapters; these parts decide what is computed.
-COMPUTED = ("data", "design", "outcomes", "checks", "subgroups", "vulnerability", "publication.disclosure", "seed")
+COMPUTED = (
+    "data",
+    "plan",
+    "design",
+    "outcomes",
+    "checks",
+    "subgroups",
+    "vulnerability",
+    "publication.disclosure",
+    "seed",
+)
 # The programme's own columns stand in the codebook.
 ELSEWHERE = ("data.participants.fields", "data.outcomes.fields")
 

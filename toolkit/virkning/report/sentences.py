@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,12 +13,15 @@ from .. import language
 from ..errors import EstimationError
 from ..estimand import Estimand
 from ..estimates import Estimate, Interval
+from . import benchmarks
 from .exhibit import Exhibit, prose
 
-Verdict = Literal["better", "worse", "unclear", "unavailable"]
+Verdict = Literal["better", "worse", "changed", "negligible", "unclear", "unavailable"]
 VERDICTS: dict[Verdict, str] = {
     "better": "An effect was found",
     "worse": "A harmful effect was found",
+    "changed": "An effect was found",
+    "negligible": "No effect worth the name",
     "unclear": "No clear effect",
     "unavailable": "Cannot be estimated",
 }
@@ -52,12 +56,20 @@ class Scale:
 
 
 def verdict(estimate: Estimate) -> Verdict:
-    """Return the answer by rule: the interval lies on the good side of zero, on the bad side, or holds zero."""
+    """Return the answer by rule: the interval lies on the good side of zero, on the bad side, or holds zero.
+
+    Where the smallest effect that matters is declared, an interval that lies wholly below it, on both sides of zero,
+    says that there is no effect worth the name.
+    """
     if not estimate.is_available:
         return "unavailable"
-    best = estimate.headline()
+    best, matters = estimate.headline(), estimate.estimand.smallest_relevant
+    if matters is not None and -matters < best.lower and best.upper < matters:
+        return "negligible"
     if best.lower <= 0 <= best.upper:
         return "unclear"
+    if estimate.estimand.better == "neither":
+        return "changed"
     return "better" if (best.value > 0) == (estimate.estimand.better == "higher") else "worse"
 
 
@@ -72,17 +84,55 @@ def is_lottery(estimate: Estimate) -> bool:
 def verdict_text(estimate: Estimate) -> str:
     """Return the verdict in words; without a comparison group only a change was seen, not an effect."""
     words = VERDICTS[verdict(estimate)]
+    if verdict(estimate) == "unclear" and estimate.estimand.smallest_relevant is not None:
+        return "Too uncertain to say"
     if estimate.evidence_level.level > ALONE:
         return words
     return (
         words.replace("A harmful effect was found", "A change for the worse was seen")
         .replace("An effect was found", "A change was seen")
         .replace("No clear effect", "No clear change")
+        .replace("No effect worth the name", "No change worth the name")
     )
 
 
+def relevance_text(estimate: Estimate) -> str:
+    """Return how the interval lies to the smallest effect that matters; empty when none is declared."""
+    matters = estimate.estimand.smallest_relevant
+    if matters is None or not estimate.is_available:
+        return ""
+    best = estimate.headline()
+    smallest = (
+        f"The smallest effect that matters was declared as {Scale.of(estimate.estimand, matters).with_unit(matters)}"
+    )
+    found = verdict(estimate)
+    if found == "negligible":
+        return f"{smallest}: the whole interval lies below it."
+    if found == "unclear":
+        return f"{smallest}: the interval holds both that and no effect at all, so the question stays open."
+    nearest = min(abs(best.lower), abs(best.upper))
+    return (
+        f"{smallest}: {'all of the interval is at least that.' if nearest >= matters else 'this one may be smaller.'}"
+    )
+
+
+def percent(estimand: Estimand, *values: float, opening: str = " (", closing: str = ")", signed: bool = True) -> str:
+    """Return differences of logarithms as changes in per cent, «6% to 38%», with what goes around; else nothing.
+
+    A difference d multiplies the quantity by exp(d), so that 0.191 means 21% more and -0.252 means 22% less.
+    """
+    if estimand.kind != "log":
+        return ""
+    changes = [100 * math.expm1(value) for value in values]
+    return opening + " to ".join(f"{language.number(c if signed else abs(c))}%" for c in changes) + closing
+
+
 def headline_text(estimate: Estimate) -> str:
-    """Return the headline effect in one sentence with unit, interval and comparison."""
+    """Return the headline effect with unit, interval and comparison, and whether it is large enough to matter."""
+    return f"{_headline(estimate)} {relevance_text(estimate)}".rstrip()
+
+
+def _headline(estimate: Estimate) -> str:
     about = estimate.estimand
     if not estimate.is_available:
         return f"{about.outcome}: the effect cannot be estimated. {estimate.unavailable_reason}"
@@ -97,17 +147,19 @@ def headline_text(estimate: Estimate) -> str:
         if about.kind == "share"
         else f"the average for {about.comparison} was {levels.with_unit(estimate.comparison_mean)}"
     )
-    if verdict(estimate) == "unclear":
+    if best.lower <= 0 <= best.upper:
         return (
             f"{about.outcome}: no clear difference. "
-            f"The best estimate is {scale.say(best.value, signed=True)} {scale.unit}, but the "
-            f"{level}% confidence interval goes from {scale.say(best.lower)} to {scale.say(best.upper)}; {against}."
+            f"The best estimate is {scale.say(best.value, signed=True)} {scale.unit}{percent(about, best.value)}, but "
+            f"the {level}% confidence interval goes from {scale.say(best.lower)} to {scale.say(best.upper)}"
+            f"{percent(about, best.lower, best.upper)}; {against}."
         )
     direction = "higher" if best.value > 0 else "lower"
     return (
-        f"{about.outcome}: {scale.with_unit(abs(best.value))} {direction} "
+        f"{about.outcome}: {scale.with_unit(abs(best.value))}{percent(about, best.value, signed=False)} {direction} "
         f"for {about.population}{' when offered the programme' if is_lottery(estimate) else ''} "
-        f"({level}% confidence interval {scale.say(best.lower)} to {scale.say(best.upper)}); {against}."
+        f"({level}% confidence interval {scale.say(best.lower)} to {scale.say(best.upper)}"
+        f"{percent(about, best.lower, best.upper, opening=', or ', closing='')}); {against}."
     )
 
 
@@ -133,8 +185,14 @@ def estimand_text(estimate: Estimate) -> Exhibit:
         f"({unit}{horizon}), among {about.population}, "
         f"compared with {about.comparison}. Method: {estimate.method.name} {{cite:p}}`{estimate.method.citation}`; "
         f"see {{doc}}`the chapter on the method <methods/{estimate.method.chapter}>`. "
-        f"The interval uses {freedom}.",
+        f"The interval uses {freedom}."
+        + (f"\n\n{held}" if (held := benchmarks.text(estimate, _scale(estimate).with_unit)) else ""),
     )
+
+
+def _scale(estimate: Estimate) -> Scale:
+    """Return the scale that fits the headline."""
+    return Scale.of(estimate.estimand, estimate.headline().value if estimate.is_available else 0.0)
 
 
 def evidence(estimate: Estimate) -> Exhibit:
@@ -200,6 +258,12 @@ ESTIMATORS = {
     "two_stage_least_squares": "Two-stage least squares",
     "liml": "Limited-information maximum likelihood",
     "ordinary_least_squares": "Least squares",
+    "bias_corrected": "Corrected for bias",
+    "compliers": "Those who took part because they were offered it",
+    "simple": "Average over cohorts and periods",
+    "dynamic": "Average over time since the start",
+    "group": "Average over cohorts",
+    "calendar": "Average over calendar periods",
     "fixed_effects": "Fixed effects",
     "first_differences": "First differences",
     "random_effects": "Random effects",
@@ -217,7 +281,13 @@ ERRORS = {
     "classical": "classical errors",
     "clustered": "clustered errors",
     "two_way": "errors clustered two ways",
+    "cr2": "clustered errors for few clusters (CR2)",
+    "wild_bootstrap": "wild cluster bootstrap",
+    "paired": "errors of pairs",
+    "greenwood": "Greenwood errors",
     "sandwich": "robust errors",
+    "robust": "robust interval",
+    "conventional": "conventional interval",
     "ai_score": "errors for an estimated score",
     "ai_robust": "matching errors",
     "ai_homoskedastic": "matching errors, equal spread",
@@ -232,11 +302,14 @@ def term_label(term: str) -> str:
     'Difference in means, robust errors (HC2)'
     """
     estimator, _, error = term.partition(", ")
-    name = ESTIMATORS.get(estimator, estimator[:1].upper() + estimator[1:])
+    # A term may name columns, such as «matching exact on is_female».
+    words = re.sub(r"\b(?:is|has|had)_", "", estimator).replace("_", " ")
+    name = ESTIMATORS.get(estimator, words[:1].upper() + words[1:])
     return f"{name}, {ERRORS.get(error, error)}" if error else name
 
 
 def interval_words(interval: Interval, estimand: Estimand) -> str:
     """Return «551 to 3,038 USD»."""
     scale = Scale.of(estimand, interval.value)
-    return f"{scale.say(interval.lower)} to {scale.say(interval.upper)} {scale.unit}"
+    changes = percent(estimand, interval.lower, interval.upper, opening=", or ", closing="")
+    return f"{scale.say(interval.lower)} to {scale.say(interval.upper)} {scale.unit}{changes}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -61,11 +64,63 @@ class Vulnerability(Specification):
     most_vulnerable_from: int = Field(
         ge=1, description="Number of signs from which a person counts as most vulnerable."
     )
+    need_weights: tuple[float, ...] | None = Field(
+        default=None,
+        description="How much an effect counts for a person with no sign, one sign, and so on up to all of them; "
+        "never falling. Only what they are relative to each other matters.",
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Vulnerability:
         if self.most_vulnerable_from > len(self.components):
             raise ValueError("«most_vulnerable_from» is larger than the number of components.")
+        return self
+
+    @model_validator(mode="after")
+    def _need_grows(self) -> Vulnerability:
+        weights = self.need_weights
+        if weights is None:
+            return self
+        if len(weights) != len(self.components) + 1:
+            raise ValueError(
+                f"«need_weights» needs {len(self.components) + 1} numbers, from no sign to all of them; it has "
+                f"{len(weights)}."
+            )
+        if not all(math.isfinite(each) and each >= 0 for each in weights) or weights[-1] <= 0:
+            raise ValueError("«need_weights» are finite, none is negative, and the last one is above zero.")
+        if any(after < before for before, after in pairwise(weights)):
+            raise ValueError("«need_weights» fall somewhere, but a person with more signs is not in less need.")
+        return self
+
+
+class Reach(Specification):
+    """Who could have been reached: those eligible, counted beforehand or all of them in the data."""
+
+    eligible: int | Literal["participants"] = Field(
+        description="Number of eligible persons; or «participants»: everybody in the data was eligible."
+    )
+    groups: dict[str, dict[str, int]] = Field(
+        default={},
+        description="Eligible persons by group: name of a subgroup (or «vulnerability»), then group and number. "
+        "Left out when everybody in the data was eligible, since the data tell.",
+    )
+    reached: str | None = Field(
+        default=None,
+        description="Boolean column of participants: was reached. By default those in the programme's group.",
+    )
+    source: str = Field(min_length=1, description="Where the numbers come from, in words.")
+
+    @model_validator(mode="after")
+    def _counts(self) -> Reach:
+        if self.eligible == "participants":
+            if self.groups:
+                raise ValueError("«groups» contradicts «eligible: participants»: the data tell the numbers.")
+            return self
+        if self.eligible < 1:
+            raise ValueError("«eligible» is at least one person.")
+        for name, counts in self.groups.items():
+            if min(counts.values(), default=0) < 0 or sum(counts.values()) > self.eligible:
+                raise ValueError(f"The groups of «{name}» have a negative number, or more persons than are eligible.")
         return self
 
 
@@ -136,9 +191,25 @@ def divide(participants: pd.DataFrame, subgroup: Subgroup, name: str) -> dict[st
     )
 
 
-def most_vulnerable(participants: pd.DataFrame, vulnerability: Vulnerability) -> dict[str, Booleans]:
-    """Return who counts as most vulnerable; who lacks a component that could decide it belongs to neither group."""
-    n_signs, n_unknown = np.zeros(len(participants), dtype=int), np.zeros(len(participants), dtype=int)
+@dataclass(frozen=True)
+class Signs:
+    """How many signs of vulnerability each person has.
+
+    Attributes
+    ----------
+    n : ndarray of int, shape (participants,)
+        Signs that hold.
+    n_unknown : ndarray of int, shape (participants,)
+        Signs of which nobody knows.
+    """
+
+    n: NDArray[np.int64]
+    n_unknown: NDArray[np.int64]
+
+
+def count_signs(participants: pd.DataFrame, vulnerability: Vulnerability) -> Signs:
+    """Count the signs of vulnerability that each person had at the start."""
+    n, n_unknown = np.zeros(len(participants), dtype=np.int64), np.zeros(len(participants), dtype=np.int64)
     for position, component in enumerate(vulnerability.components):
         where = f"vulnerability.components.{position}"
         values = _column(participants, component.column, f"{where}.column")
@@ -151,7 +222,12 @@ def most_vulnerable(participants: pd.DataFrame, vulnerability: Vulnerability) ->
                 if component.at_least is not None
                 else numbers <= cast(float, component.at_most)
             )
-        n_signs += holds
+        n += holds
         n_unknown += values.isna().to_numpy()
-    limit = vulnerability.most_vulnerable_from
-    return {"Yes": n_signs >= limit, "No": n_signs + n_unknown < limit}
+    return Signs(n, n_unknown)
+
+
+def most_vulnerable(participants: pd.DataFrame, vulnerability: Vulnerability) -> dict[str, Booleans]:
+    """Return who counts as most vulnerable; who lacks a component that could decide it belongs to neither group."""
+    signs, limit = count_signs(participants, vulnerability), vulnerability.most_vulnerable_from
+    return {"Yes": signs.n >= limit, "No": signs.n + signs.n_unknown < limit}

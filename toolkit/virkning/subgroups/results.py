@@ -12,6 +12,7 @@ from .. import language
 from ..disclosure import Column, Kind, Table
 from ..estimates import Estimate, Snapshot
 from .definitions import Vulnerability
+from .level_results import LevelResults
 
 # A sentence names an effect only when it rests on this many persons in each arm: with fewer the interval says nothing,
 # and no programme's disclosure threshold is as high.
@@ -38,6 +39,8 @@ class SubgroupResults:
         The effect on everybody, by the same estimator.
     sentence, index_text, comparisons_text : str
         The effect on the most vulnerable, how the index is counted, and what the tests say.
+    levels : LevelResults, optional
+        The effect from the least to the most vulnerable, where an index is declared.
     """
 
     frame: pd.DataFrame = cast(pd.DataFrame, Snapshot())
@@ -47,6 +50,7 @@ class SubgroupResults:
     sentence: str
     index_text: str
     comparisons_text: str
+    levels: LevelResults | None = None
 
     def effects_table(self) -> Table:
         """Return the effect by group, ready to be cleared: small groups are hidden with what would give them away."""

@@ -1,0 +1,230 @@
+"""Time until an event: how many have had it by when, the mean time without it, and each person's share in the error.
+
+Persons are followed until the event, until another event that makes it impossible, or until nobody knows any more. With
+events of one kind these are the estimators of Kaplan and Meier; with several kinds, those of Aalen and Johansen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Causes = NDArray[np.int64]
+
+# How a person's follow-up ended.
+LOST, EVENT, COMPETING = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """One group over time; k distinct times at which something happened, in order.
+
+    Attributes
+    ----------
+    times : ndarray, shape (k,)
+        When.
+    at_risk, events, competing : ndarray, shape (k,)
+        Persons still followed just before, with the event then, and with a competing event then.
+    free : ndarray, shape (k,)
+        Share without any event just after (Kaplan and Meier 1958).
+    incidence : ndarray, shape (k,)
+        Share that has had the event by then (Aalen and Johansen 1978); 1 - ``free`` without competing events.
+    """
+
+    times: Array
+    at_risk: Array
+    events: Array
+    competing: Array
+    free: Array
+    incidence: Array
+
+    @property
+    def jumps(self) -> Array:
+        """Share that has the event at each time; shape (k,)."""
+        return np.diff(self.incidence, prepend=0.0)
+
+    def by(self, moments: Array) -> Array:
+        """Return the share that has had the event by each of some moments; shape as given."""
+        return np.concatenate([[0.0], self.incidence])[np.searchsorted(self.times, moments, side="right")]
+
+
+@dataclass(frozen=True)
+class Average:
+    """A number about a group, with each person's share in its error.
+
+    Attributes
+    ----------
+    value : float
+        The number.
+    influence : ndarray, shape (n,)
+        Their squares add up to the variance: Greenwood's, or the delta-method variance of Aalen and Johansen's
+        estimator, exactly.
+    """
+
+    value: float
+    influence: Array
+
+    @property
+    def std_error(self) -> float:
+        """Standard error for independent persons."""
+        return float(np.sqrt((self.influence**2).sum()))
+
+    @property
+    def pseudo_values(self) -> Array:
+        """What each person would have contributed, had everybody been followed to the end; shape (n,).
+
+        The infinitesimal jackknife's version of the pseudo-observations of Andersen, Hansen and Klein (2004). Their
+        mean is ``value``; where nobody is lost they are what was observed.
+        """
+        return self.value + len(self.influence) * self.influence
+
+
+def incidence_of(time: Array, cause: Causes) -> Incidence:
+    """Return the estimators for one group.
+
+    Parameters
+    ----------
+    time : ndarray, shape (n,)
+        How long each person was followed, not negative.
+    cause : ndarray of int, shape (n,)
+        How that ended: 0 lost, 1 the event, 2 a competing event. Whoever is lost at the time of an event counts as
+        followed until just after.
+    """
+    times, place = np.unique(time[cause != LOST], return_inverse=True)
+    kinds = cause[cause != LOST]
+    events, competing = (
+        np.bincount(place[kinds == kind], minlength=len(times)).astype(np.float64) for kind in (EVENT, COMPETING)
+    )
+    at_risk = (len(time) - np.searchsorted(np.sort(time), times, side="left")).astype(np.float64)
+    free = np.cumprod(1.0 - (events + competing) / at_risk).astype(np.float64)
+    before = np.concatenate([[1.0], free[:-1]])[: len(free)]
+    return Incidence(times, at_risk, events, competing, free, np.cumsum(before * events / at_risk))
+
+
+def weighted_mean(found: Incidence, time: Array, cause: Causes, gain: Array) -> Average:
+    """Return the mean over persons of a function of when they have the event, which is zero for whoever never has it.
+
+    Parameters
+    ----------
+    found : Incidence
+        Of these persons.
+    time, cause : ndarray, shape (n,)
+        As for :func:`incidence_of`.
+    gain : ndarray, shape (k,)
+        The function at the times of ``found``.
+    """
+    parts = found.jumps * gain
+    rest = np.cumsum(parts[::-1])[::-1] - parts  # what is still to come after each time
+    happened, left = found.events + found.competing, found.at_risk - found.events - found.competing
+    own = np.concatenate([[1.0], found.free[:-1]])[: len(gain)] * gain / found.at_risk
+    # Where nobody is left, nothing is still to come.
+    later = np.divide(rest, left, out=np.zeros_like(rest), where=left > 0)
+    expected = np.concatenate([[0.0], np.cumsum((own * found.events - later * happened) / found.at_risk)])
+    influence = -expected[np.searchsorted(found.times, time, side="right")]
+    ended = cause != LOST
+    place = np.searchsorted(found.times, time[ended])
+    influence[ended] += own[place] * (cause[ended] == EVENT) - later[place]
+    return Average(float(parts.sum()), influence)
+
+
+def time_without(time: Array, cause: Causes, horizon: float) -> Average:
+    """Return the mean time without the event, counted up to the horizon: the restricted mean survival time.
+
+    Without competing events it is the area under Kaplan and Meier's curve, with the variance that Greenwood's formula
+    gives it. Whoever has a competing event never has the event, and counts with the horizon.
+
+    Parameters
+    ----------
+    time, cause : ndarray, shape (n,)
+        As for :func:`incidence_of`.
+    horizon : float
+        In the unit of ``time``.
+    """
+    found = incidence_of(time, cause)
+    lost = weighted_mean(found, time, cause, np.maximum(horizon - found.times, 0.0))
+    return Average(horizon - lost.value, -lost.influence)
+
+
+def share_by(time: Array, cause: Causes, moment: float) -> Average:
+    """Return the share that has had the event by a moment.
+
+    Parameters
+    ----------
+    time, cause : ndarray, shape (n,)
+        As for :func:`incidence_of`.
+    moment : float
+        In the unit of ``time``.
+    """
+    found = incidence_of(time, cause)
+    return weighted_mean(found, time, cause, (found.times <= moment).astype(np.float64))
+
+
+def shares_by(time: Array, cause: Causes, moments: Sequence[float]) -> tuple[Array, Array]:
+    """Return the share that has had the event by each moment, and the persons' shares in the errors.
+
+    Parameters
+    ----------
+    time, cause : ndarray, shape (n,)
+        As for :func:`incidence_of`.
+    moments : sequence of float, length m
+        In the unit of ``time``.
+
+    Returns
+    -------
+    shares : ndarray, shape (m,)
+    influence : ndarray, shape (n, m)
+    """
+    averages = [share_by(time, cause, moment) for moment in moments]
+    values = np.array([average.value for average in averages])
+    return values, np.column_stack([average.influence for average in averages])
+
+
+def until(time: Array, cause: Causes, horizon: float) -> tuple[Array, Causes]:
+    """Return what was known at the horizon: whatever happened later had not happened yet.
+
+    Parameters
+    ----------
+    time, cause : ndarray, shape (n,)
+        As for :func:`incidence_of`.
+    horizon : float
+        In the unit of ``time``.
+    """
+    return np.minimum(time, horizon), np.where(time > horizon, LOST, cause)
+
+
+def largest_horizon(time: Array, cause: Causes) -> float:
+    """Return how far one group's follow-up reaches: to the longest time, and without limit if it ended with an event.
+
+    Parameters
+    ----------
+    time, cause : ndarray, shape (n,)
+        As for :func:`incidence_of`.
+    """
+    longest = float(time.max())
+    # Whoever is followed longest is lost there unless all who are followed as long have an event.
+    return float("inf") if bool((cause[time == longest] != LOST).all()) else longest
+
+
+def interval(free: Array, std_error: Array, critical: Array | float) -> tuple[Array, Array]:
+    """Return confidence limits of shares without the event that never leave 0 to 1.
+
+    They are symmetric for log(-log(share)) (Kalbfleisch and Prentice 2002). A share of one, before the first event, has
+    no spread; one of zero has no limits and gives NaN.
+
+    Parameters
+    ----------
+    free, std_error : ndarray, shape (m,)
+        Shares without the event and their standard errors.
+    critical : float or ndarray, shape (m,)
+        How many standard errors wide.
+    """
+    share = np.asarray(free, dtype=np.float64)
+    inside = (share > 0) & (share < 1)
+    safe = np.where(inside, share, 0.5)
+    reach = critical * std_error / (safe * np.abs(np.log(safe)))
+    limits = [np.where(inside, safe ** np.exp(sign * reach), np.where(share >= 1, 1.0, np.nan)) for sign in (1, -1)]
+    return limits[0], limits[1]

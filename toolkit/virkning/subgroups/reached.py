@@ -1,0 +1,207 @@
+"""Whom the programme reached, of those whom it was meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from .. import language
+from ..data import Tables
+from ..designs import EvaluationDesign
+from ..designs.refusals import unknown_column
+from ..disclosure import Column, Table
+from ..errors import DesignError, did_you_mean
+from ..estimates import Snapshot
+from .definitions import Booleans, Reach, Subgroup, Vulnerability, divide, most_vulnerable
+
+EVERYBODY, VULNERABILITY = "Everybody", "vulnerability"
+_SENTENCE_PERSONS = 30
+_NOT_DOCUMENTED = (
+    "How many were eligible is not documented, so nobody can tell whom the programme passed over. What is found here "
+    "holds for those it reached."
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReachResults:
+    """Those eligible and those reached, by group.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row for everybody and one per group: name, subgroup, group, eligible, reached, not_reached (persons),
+        share_eligible, share_reached (of all eligible, of all reached), reached_share (of the eligible in the group),
+        each 0 to 1, and the reached persons without an outcome. Empty when nothing is documented.
+    sentence : str
+        What it says.
+    """
+
+    frame: pd.DataFrame = cast(pd.DataFrame, Snapshot())
+    sentence: str
+    source: str = ""
+
+    def table(self) -> Table:
+        """Return those eligible and those reached, ready to be cleared."""
+        columns = (
+            Column("subgroup", "Divided by"),
+            Column("group", "Group"),
+            Column("eligible", "Eligible", "count", "persons"),
+            Column("reached", "Reached", "count", "persons", persons="lost"),
+            Column("not_reached", "Not reached", "count", "persons", persons="reached"),
+            Column("share_eligible", "Of all eligible", "share", "%", 1, persons="eligible"),
+            Column("share_reached", "Of all reached", "share", "%", 1, persons="reached"),
+            Column("reached_share", "Reached, of the eligible in the group", "share", "%", 1, persons="not_reached"),
+        )
+        blocks = [tuple(int(row) for row in rows) for rows in self.frame.groupby("name", sort=False).indices.values()]
+        return Table(
+            name="reach",
+            title="Who was reached, of those who were eligible",
+            columns=columns,
+            frame=self.frame,
+            sums_down=tuple(blocks),
+            sums_across=(("reached", "not_reached"),),
+            note=f"Source: {self.source}" if self.source else "",
+        )
+
+
+def who_was_reached(
+    reach: Reach | None,
+    design: EvaluationDesign,
+    tables: Tables,
+    subgroups: Mapping[str, Subgroup],
+    vulnerability: Vulnerability | None = None,
+) -> ReachResults:
+    """Hold those reached against those eligible, for everybody and by declared group.
+
+    Parameters
+    ----------
+    reach : Reach, optional
+        What the programme documents.
+    design, tables
+        A sound design and its data.
+    subgroups, vulnerability
+        As for :func:`virkning.estimate_subgroups`.
+
+    Raises
+    ------
+    DesignError
+        A group is not one of those declared, the column of those reached is no yes/no column, or more persons were
+        reached than were eligible.
+    """
+    if reach is None:
+        return ReachResults(frame=_frame([]), sentence=_NOT_DOCUMENTED)
+    reached = _reached(reach, design, tables)
+    sizes = design.persons_in_rows(tables)
+    has_outcome = tables.analysis(next(iter(tables.measures)))["value"].notna().to_numpy(dtype=bool)
+    groups = _groups(tables.participants, subgroups, vulnerability)
+    everybody = np.ones(len(reached), dtype=bool)
+    counted = [("", EVERYBODY, "", everybody, sizes.sum() if reach.eligible == "participants" else reach.eligible)]
+    if reach.eligible == "participants":
+        for name, (label, members) in groups.items():
+            counted += [(name, label, group, each, sizes[each].sum()) for group, each in members.items()]
+    else:
+        for name, declared in reach.groups.items():
+            label, members = _known(name, declared, groups)
+            counted += [(name, label, group, members[group], n) for group, n in declared.items()]
+    rows = [
+        (name, label, group, int(n), int(sizes[each & reached].sum()), int(sizes[each & reached & ~has_outcome].sum()))
+        for name, label, group, each, n in counted
+    ]
+    for name, _, group, n_eligible, n_reached, _ in rows:
+        if n_reached > n_eligible:
+            raise DesignError(
+                "design.more_reached",
+                f"More persons were reached than were eligible{f', in «{group}» of «{name}»' if group else ''}.",
+                where=f"reach.groups.{name}" if name else "reach.eligible",
+                why="Whoever was reached was eligible, or the numbers count different things.",
+                do="Count those eligible over the same time and place as those in the data.",
+            )
+    frame = _frame(rows)
+    return ReachResults(frame=frame, sentence=_sentence(frame, vulnerability), source=reach.source)
+
+
+def _reached(reach: Reach, design: EvaluationDesign, tables: Tables) -> Booleans:
+    if reach.reached is None:
+        return design.is_in_programme(tables, next(iter(tables.measures)))
+    participants = tables.participants
+    if reach.reached not in participants.columns:
+        raise unknown_column(reach.reached, participants, "reach.reached")
+    values = participants[reach.reached]
+    if not types.is_bool_dtype(values.dtype) or values.isna().any():
+        raise DesignError(
+            "design.not_yes_or_no",
+            f"The column «{reach.reached}» is not a yes/no column that is known for everybody.",
+            where="reach.reached",
+            why="It must be plain who was reached.",
+            do="Make it a required boolean field in the schema.",
+        )
+    return values.to_numpy(dtype=bool)
+
+
+def _groups(
+    participants: pd.DataFrame, subgroups: Mapping[str, Subgroup], vulnerability: Vulnerability | None
+) -> dict[str, tuple[str, dict[str, Booleans]]]:
+    found = {name: (item.label, divide(participants, item, name)) for name, item in subgroups.items()}
+    if vulnerability is not None:
+        found[VULNERABILITY] = (vulnerability.label, most_vulnerable(participants, vulnerability))
+    return found
+
+
+def _known(
+    name: str, declared: Mapping[str, int], groups: Mapping[str, tuple[str, dict[str, Booleans]]]
+) -> tuple[str, dict[str, Booleans]]:
+    """Return a subgroup's label and members, or refuse names that are not declared."""
+    if name not in groups:
+        wrong, known, where = name, list(groups), "reach.groups"
+    else:
+        missing = [group for group in declared if group not in groups[name][1]]
+        if not missing:
+            return groups[name]
+        wrong, known, where = missing[0], list(groups[name][1]), f"reach.groups.{name}"
+    raise DesignError(
+        "design.unknown_group",
+        f"There is no group «{wrong}».",
+        where=where,
+        why="Those eligible can only be held against those reached in groups that both know.",
+        do=did_you_mean(wrong, known),
+    )
+
+
+def _frame(rows: list[tuple[str, str, str, int, int, int]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["name", "subgroup", "group", "eligible", "reached", "lost"])
+    counts = ["eligible", "reached", "lost"]
+    frame[counts] = frame[counts].astype(np.int64)
+    all_eligible, all_reached = (max(int(frame[name].max()), 1) if len(frame) else 1 for name in counts[:2])
+    return frame.assign(
+        not_reached=frame["eligible"] - frame["reached"],
+        share_eligible=frame["eligible"] / all_eligible,
+        share_reached=frame["reached"] / all_reached,
+        reached_share=frame["reached"] / frame["eligible"].clip(lower=1),
+    )
+
+
+def _sentence(frame: pd.DataFrame, vulnerability: Vulnerability | None) -> str:
+    """Return what the table says of everybody and of the most vulnerable; no number in it rests on few persons."""
+    everybody = frame.iloc[0]
+    if min(everybody["reached"], everybody["not_reached"]) < _SENTENCE_PERSONS:
+        return "The table holds those eligible beside those reached."
+    said = f"Of 100 who were eligible, {_per_hundred(float(everybody['reached_share']))} were reached."
+    mine = frame[frame["name"] == VULNERABILITY].set_index("group")
+    if vulnerability is None or not {"Yes", "No"} <= set(mine.index):
+        return said
+    if mine.loc[["Yes", "No"], ["reached", "not_reached"]].to_numpy().min() < _SENTENCE_PERSONS:
+        return said
+    most, others = mine["reached_share"].loc[["Yes", "No"]].astype(float).tolist()
+    return (
+        f"{said} Among the most vulnerable («{vulnerability.label}») it was {_per_hundred(most)} of 100, among the "
+        f"others {_per_hundred(others)}."
+    )
+
+
+def _per_hundred(share: float) -> str:
+    return language.number(100 * share)
