@@ -129,7 +129,7 @@ def _median(runs: list[Measured], what: str) -> float:
 
 def _version(contestant: str) -> str:
     try:
-        return metadata.version(contestant.split(",")[0])
+        return metadata.version(contestant.split(",", maxsplit=1)[0])
     except metadata.PackageNotFoundError:
         return ""
 

@@ -54,7 +54,7 @@ def _pyfixest(formula: str, name: str, errors: Any, *, is_corrected: bool = True
     def prepare(data: pd.DataFrame) -> Call:
         import pyfixest
 
-        frame = data.astype({each: float for each in data.columns[data.dtypes == bool]})
+        frame = data.astype(dict.fromkeys(data.select_dtypes("bool").columns, float))
 
         def call() -> Numbers:
             # Without it, HC2 errors get the factor n / (n - k) on top.

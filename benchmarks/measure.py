@@ -1,7 +1,7 @@
 """One measurement in a process of its own: a row, a contestant, a size; the result is a line of JSON.
 
-The data are made and put into the form that the contestant takes; then its call is made once to warm up, and again until
-three calls or ten seconds are over. Time is the median of those; memory is the largest amount that the process held
+The data are made and put into the form that the contestant takes; then its call is made once to warm up, and again
+until three calls or ten seconds are over. Time is the median of those; memory is the largest amount that the process held
 during a call, libraries and data included.
 """
 
@@ -28,7 +28,8 @@ def find_peers() -> None:
     """Let the peers be imported, after pandas and pandera, which look at their import for some of them."""
     peers = str(ROOT / ".venv" / "peers")
     if peers not in sys.path:
-        assert pd.__version__ and pandera.__version__
+        assert pd.__version__
+        assert pandera.__version__
         sys.path.append(peers)
 
 

@@ -278,7 +278,7 @@ def _before_after_statsmodels(data: pd.DataFrame) -> Call:
     from statsmodels.stats.weightstats import DescrStatsW
 
     def call() -> Numbers:
-        wide = data.pivot(index="person", columns="year", values="value")
+        wide = data.pivot_table(index="person", columns="year", values="value")
         found = DescrStatsW((wide[int(LAST)] - wide[int(LAST) - 1]).to_numpy())
         return _pair(found.mean, found.std_mean)
 

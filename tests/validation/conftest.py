@@ -1,4 +1,4 @@
-"""The packages that a user would pick instead are found by these tests, after everything that the project itself uses."""
+"""These tests find the packages that a user would pick instead, after everything that the project itself uses."""
 
 import sys
 from pathlib import Path
@@ -9,5 +9,6 @@ import pandera.pandas
 
 PEERS = Path(__file__).parents[2] / ".venv" / "peers"
 if str(PEERS) not in sys.path and PEERS.is_dir():
-    assert pd.__version__ and pandera.__version__
+    assert pd.__version__
+    assert pandera.__version__
     sys.path.append(str(PEERS))

@@ -353,7 +353,7 @@ def test_monte_carlo_is_the_plain_loop(made_up_effects):
 
 def test_draws_keep_the_covariance_of_the_effects(made_up_effects):
     case = large(n_outcomes=2)
-    effects = made_up_effects({name: (1.0, 0.5, "units") for name in case.specification.consequences}, correlation=0.4)
+    effects = made_up_effects(dict.fromkeys(case.specification.consequences, (1.0, 0.5, "units")), correlation=0.4)
     values = draw_inputs(model_of(case, effects), effects, 40_000, 3)
     drawn = np.stack([values["effect:outcome_0"], values["effect:outcome_1"]])
     # Four standard errors of a correlation from 40,000 draws.

@@ -1,4 +1,4 @@
-"""Checksums of content and names, versions of software, and writing that leaves the old state or the new, never half."""
+"""Checksums of content and names, versions of software, and writing that leaves the old state or the new, not half."""
 
 from __future__ import annotations
 

@@ -18,11 +18,10 @@ from ..designs.paths import axis_of
 from ..designs.periods import rows_of
 from ..designs.staggered_adoption import StaggeredAdoption
 from ..designs.staggered_panel import Followed, follow
-from ..designs.staggered_terms import shares_of
+from ..designs.staggered_terms import before_the_start, freedom_of, shares_of
 from ..designs.steps import EVENT
 from ..estimand import Outcome
 from ..estimates import Estimate
-from ..numerics.f_tail import f_tail
 from ..numerics.group_time import Path, aggregate
 from ..numerics.joint_test import all_zero
 from ..numerics.trend_violations import EventStudy
@@ -202,7 +201,7 @@ def _of_two_groups(design: DifferenceInDifferences, tables: Tables, estimate: Es
         covariance=covariance,
         degrees_of_freedom=freedom,
         statistic=test.statistic,
-        p_value=f_tail(test.statistic, len(leads), freedom),
+        p_value=test.p_value,
         drift=np.array([float(axis.places[gaps.periods[row]] - origin) for row in leads]),
         drift_in_path=frame["place"].to_numpy(dtype=np.float64) - origin,
         bias=_bias(design, tables, measure, axis.places, seed),
@@ -265,9 +264,12 @@ def _of_cohorts(design: StaggeredAdoption, tables: Tables, estimate: Estimate) -
     before = effects.period < effects.cohort - ahead
     if not before.any():
         return NO_EARLIER
-    shares = shares_of(design, effects.influence[:, before], units)
+    # With few clusters only the mean of the effects before the start can be tested.
+    rows = before_the_start(design, effects, units)
+    freedom = freedom_of(design, units) if len(rows) < before.sum() else math.inf
+    shares = shares_of(design, effects.influence @ rows.T, units)
     covariance = shares.T @ shares
-    test = all_zero(effects.value[before], covariance, math.inf)
+    test = all_zero(rows @ effects.value, covariance, freedom)
     if test is None:
         return TOO_FEW_UNITS
     path = aggregate(effects, "dynamic")
@@ -289,12 +291,12 @@ def _of_cohorts(design: StaggeredAdoption, tables: Tables, estimate: Estimate) -
         frame=frame,
         start=-0.5 - ahead,
         axis="Periods since the start",
-        values=effects.value[before],
+        values=rows @ effects.value,
         covariance=covariance,
-        degrees_of_freedom=math.inf,
+        degrees_of_freedom=freedom,
         statistic=test.statistic,
-        p_value=f_tail(test.statistic, int(before.sum()), math.inf),
-        drift=drift[before],
+        p_value=test.p_value,
+        drift=rows @ drift,
         drift_in_path=drifting.values,
         bias=headline.overall,
     )

@@ -81,8 +81,8 @@ def check_power(
         else f", which is {language.number(in_spreads, 2)} standard deviations of the comparison group"
     )
     sentence = (
-        f"An evaluation of this size finds a true effect on «{primary.estimand.outcome}» of {primary.in_words(smallest)} "
-        f"with a chance of {percent(settings.power)}{aside}. Smaller effects are often missed."
+        f"An evaluation of this size finds a true effect on «{primary.estimand.outcome}» of "
+        f"{primary.in_words(smallest)} with a chance of {percent(settings.power)}{aside}. Smaller effects are often missed."
     )
     numbers = {"minimum_detectable_effect": smallest, "std_error": std_error, "power": settings.power}
     return _result(frame, settings, "It tells how to read an unclear result.", sentence, curve, numbers)

@@ -63,13 +63,14 @@ class Tables:
     The frames that the properties return are copies; writing into them changes nothing here.
     """
 
-    __slots__ = ("_checksum", "_keys", "_measures", "_outcomes", "_participants", "_schemas")
+    __slots__ = ("_checksum", "_keys", "_measures", "_outcomes", "_participants", "_schemas", "_values")
     _participants: pd.DataFrame
     _outcomes: pd.DataFrame
     _measures: Mapping[str, Outcome]
     _schemas: Mapping[str, TableSchema]
     _checksum: str
     _keys: Keys
+    _values: dict[str, Values]
 
     def __init__(
         self,
@@ -93,10 +94,10 @@ class Tables:
             MappingProxyType(dict(schemas)),
             checksum(*(_canonical(frames[name]) for name in ("participants", "outcomes"))),
             Keys.of(frames["participants"], frames["outcomes"]),
+            {},
         )
-        for slot, value in zip(
-            ("_participants", "_outcomes", "_measures", "_schemas", "_checksum", "_keys"), values, strict=True
-        ):
+        slots = ("_participants", "_outcomes", "_measures", "_schemas", "_checksum", "_keys", "_values")
+        for slot, value in zip(slots, values, strict=True):
             object.__setattr__(self, slot, value)
 
     @classmethod
@@ -177,6 +178,21 @@ class Tables:
         DataError
             The measure is not declared.
         """
+        return self._participants.assign(value=self.values_of(measure))
+
+    def values_of(self, measure: str) -> Values:
+        """Return the outcome at its own period, in the order of ``participants``; NaN where there is none, read-only.
+
+        Parameters
+        ----------
+        measure : str
+            A declared measure.
+
+        Raises
+        ------
+        DataError
+            The measure is not declared.
+        """
         if measure not in self._measures:
             raise DataError(
                 "data.unknown_measure",
@@ -184,11 +200,13 @@ class Tables:
                 where="outcomes",
                 do=did_you_mean(measure, self._measures),
             )
-        period = self._measures[measure].period
-        person, _, value = self.known_values(measure, (period,))
-        values = np.full(len(self._participants), np.nan)
-        values[person] = value
-        return self._participants.assign(value=values)
+        if measure not in self._values:
+            person, _, value = self.known_values(measure, (self._measures[measure].period,))
+            values = np.full(len(self._participants), np.nan)
+            values[person] = value
+            values.setflags(write=False)
+            self._values[measure] = values
+        return self._values[measure]
 
     def known_values(self, measure: str, periods: Sequence[str]) -> tuple[Places, Places, Values]:
         """Return the outcomes that are known in some periods, by numbers instead of names.

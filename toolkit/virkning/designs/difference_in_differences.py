@@ -253,7 +253,8 @@ class DifferenceInDifferences(EvaluationDesign):
         if self.sampling == "panel":
             seen = np.zeros((2, len(tables.participants)), dtype=bool)
             seen[(rows.period >= len(self.before)).astype(np.int64), rows.person] = True
-            used = (seen[0] & seen[1])[rows.person]
+            followed = np.asarray(seen.all(axis=0))
+            used = followed[rows.person]
             rows = rows if used.all() else rows.only(used)
         return rows, len(rows.persons) < n_asked
 

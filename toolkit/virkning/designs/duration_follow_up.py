@@ -114,7 +114,7 @@ def place_of(follow_up: Mapping[str, FollowUp], measure: str) -> Place:
 
 def values_of(tables: Tables, measure: str, persons: Persons | None = None) -> Array:
     """Return a measure at its own period, NaN where it is missing; shape (persons,)."""
-    values = tables.analysis(measure)["value"].to_numpy(dtype=np.float64)
+    values = tables.values_of(measure)
     return values if persons is None else values[persons]
 
 

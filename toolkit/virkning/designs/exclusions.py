@@ -1,4 +1,4 @@
-"""Who is left out of an estimate, and why: counted in the flow of participants, so that nobody is dropped in silence."""
+"""Who is left out of an estimate, and why: counted in the flow of participants, so nobody is dropped in silence."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def without_outcome(tables: Tables, measure: str) -> Exclusion:
     measure : str
         The outcome.
     """
-    missing = tables.analysis(measure)["value"].isna().to_numpy(dtype=bool)
+    missing = np.isnan(tables.values_of(measure))
     return Exclusion(f"Without the outcome «{tables.measures[measure].label}»", missing)

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from ..errors import DesignError
 from ..numerics import matched_pairs, permutation
 from ..numerics.few_clusters import bias_reduced
-from ..numerics.least_squares import dependent_column, has_full_leverage, influence, project, robust_covariance
+from ..numerics.least_squares import (
+    dependent_column,
+    has_full_leverage,
+    influence,
+    may_have_full_leverage,
+    project,
+    robust_covariance,
+)
 from .assembly import Term
 from .degrees_of_freedom import Freedom, Rule, clusters_less_one, degrees_of_freedom, rows_less_coefficients
 
@@ -110,12 +117,13 @@ def controls_of(sample: Sample, estimator: Estimator) -> Controls:
 
 def _standardised(values: Array, weights: Array | None) -> Array:
     """Return columns centred at their weighted mean with standard deviation one; one without variation becomes zero."""
-    if not values.size:
-        return values
-    centred = values - np.average(values, axis=0, weights=weights)
-    spread = centred.std(axis=0)
-    varies = spread > 1e-12 * np.abs(values).max(axis=0)
-    result: Array = np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)
+    result = np.zeros(values.shape)
+    for place, column in enumerate(np.ascontiguousarray(values.T)):
+        if len(column):
+            centred = column - np.average(column, weights=weights)
+            spread = centred.std()
+            if spread > 1e-12 * max(column.max(), -column.min()):
+                result[:, place] = centred / spread
     return result
 
 
@@ -151,7 +159,11 @@ def refuse_impossible(sample: Sample, estimator: Estimator, errors: StandardErro
     if len(matrix) == matrix.shape[1]:
         raise _collinear(names[-1], True, term)
     weights = None if errors == "paired" else sample.weights
-    if errors in ("hc2", "hc3", "paired") and has_full_leverage(project(matrix, weights)):
+    if (
+        errors in ("hc2", "hc3", "paired")
+        and may_have_full_leverage(matrix, weights)
+        and has_full_leverage(project(matrix, weights))
+    ):
         one = "pair" if errors == "paired" else "person"
         raise DesignError(
             "design.leverage",

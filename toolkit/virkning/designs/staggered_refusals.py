@@ -19,7 +19,7 @@ from ..numerics.group_time import treated_cohorts
 from ..numerics.least_squares import dependent_column
 from .evaluation import Persons
 from .refusals import LEAST_PER_ARM, RESERVED, missing_values, not_numbers, unfit_treatment, unknown_column
-from .staggered_panel import StaggeredFields, start_positions, start_texts, timeline_of
+from .staggered_panel import StaggeredFields, start_positions, timeline_of
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def _named_twice(design: StaggeredFields) -> Iterator[DesignError]:
 
 def in_treatment(design: StaggeredFields, frame: pd.DataFrame) -> Iterator[DesignError]:
     """Give the persons whose start does not fit whether they were treated at all; the columns are sound."""
-    starts = start_texts(frame[design.cohort]).notna().to_numpy(dtype=bool)
+    starts = frame[design.cohort].notna().to_numpy(dtype=bool)
     n_wrong = int((starts != frame[design.treatment].to_numpy(dtype=bool)).sum())
     if n_wrong:
         yield DesignError(
@@ -138,7 +138,7 @@ def _in_line(design: StaggeredFields, tables: Tables, measure: str, line: Timeli
             do="Add the outcomes of these periods. If the periods follow each other all the same, list them in order "
             "under design.periods.",
         )
-    known = tables.outcomes.loc[tables.outcomes["measure"] == measure, "period"].unique()
+    known = tables.periods_of(measure, needs_value=False)
     unlisted = sorted(set(known) - set(design.periods)) if line.declared else []
     if unlisted:
         yield DesignError(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from .two_periods import Adjustment, NotComparableError, difference
+from .two_periods import Adjustment, Groups, NotComparableError, difference_between
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -182,6 +182,8 @@ def group_time_effects(panel: Panel, rules: Rules) -> GroupTimeEffects:
     left_out: list[tuple[int, int, str]] = []
     takes_part = np.zeros(n, dtype=bool)
     for cohort in treated_cohorts(panel.cohort, panel.n_periods, rules):
+        # Mostly the same persons are compared in one period after the other.
+        compared, groups = np.zeros(n, dtype=bool), None
         for period in range(panel.n_periods):
             base = _base(cohort, period, rules)
             theirs = _comparison(panel, cohort, max(period, -1 if base is None else base), rules)
@@ -189,12 +191,15 @@ def group_time_effects(panel: Panel, rules: Rules) -> GroupTimeEffects:
                 continue
             change = panel.outcome[:, period] - panel.outcome[:, base]
             chosen = np.isfinite(change) & ((panel.cohort == cohort) | theirs)
-            treated = panel.cohort[chosen] == cohort
+            if groups is None or not np.array_equal(chosen, compared):
+                compared = chosen
+                groups = Groups(panel.cohort[chosen] == cohort, panel.covariates[chosen])
+            treated = groups.treated
             if treated.all() or not treated.any():
                 left_out.append((cohort, period, "Nobody has an outcome in both of the periods that are compared."))
                 continue
             try:
-                found = difference(change[chosen], treated, panel.covariates[chosen], rules.adjustment)
+                found = difference_between(change[chosen], groups, rules.adjustment)
             except NotComparableError as error:
                 left_out.append((cohort, period, str(error)))
                 continue

@@ -59,8 +59,8 @@ def project(matrix: Array, weights: Array | None = None) -> Projection:
     return Projection(rows=rows, leverage=np.einsum("ij,ij->i", orthonormal, orthonormal), root_weights=root)
 
 
-def orthonormal(matrix: Array) -> tuple[Array, Array]:
-    """Return orthonormal columns that span the same space, and the matrix that makes them from the given columns.
+def orthonormal_turn(matrix: Array) -> tuple[Array, Array]:
+    """Return columns, and the matrix that makes orthonormal columns from the given ones.
 
     Parameters
     ----------
@@ -70,13 +70,14 @@ def orthonormal(matrix: Array) -> tuple[Array, Array]:
     Returns
     -------
     columns : ndarray, shape (n, k)
+        The given matrix itself when ``matrix @ back`` is orthonormal to the last digits; else the orthonormal columns,
+        because rounding would keep the product from being so.
     back : ndarray, shape (k, k)
-        ``columns = matrix @ back``.
+        Upper triangular.
     """
     products = matrix.T @ matrix
     if _are_far_from_dependent(products):
-        back = np.asarray(np.linalg.inv(np.linalg.cholesky(products)).T, dtype=np.float64)
-        return matrix @ back, back
+        return matrix, np.asarray(np.linalg.inv(np.linalg.cholesky(products)).T, dtype=np.float64)
     columns, triangle = np.linalg.qr(matrix)
     return columns, np.asarray(np.linalg.inv(triangle), dtype=np.float64)
 
@@ -123,6 +124,27 @@ def robust_covariance(projection: Projection, residuals: Array, correction: Corr
 def has_full_leverage(projection: Projection) -> bool:
     """Tell whether the fit goes exactly through some row because of its regressors alone."""
     return bool((projection.leverage > 1 - _LEVERAGE_ONE).any())
+
+
+def may_have_full_leverage(matrix: Array, weights: Array | None = None) -> bool:
+    """Tell whether some row could be such that the fit goes exactly through it; False is certain, and quick.
+
+    A leverage is no larger than the row's sum of squares, each column divided by its length, over the smallest
+    eigenvalue of the columns' correlations. Among many persons that is next to nothing.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Regressors of full column rank.
+    weights : ndarray, shape (n,), optional
+        Positive weights of the rows.
+    """
+    weighted = matrix if weights is None else np.sqrt(weights)[:, None] * matrix
+    products = weighted.T @ weighted
+    if not _are_far_from_dependent(products):
+        return True
+    largest = np.maximum(weighted.max(axis=0), -weighted.min(axis=0))
+    return bool((largest**2 / np.diag(products)).sum() / _FAR_FROM_DEPENDENT > 1 - _LEVERAGE_ONE)
 
 
 def dependent_column(matrix: Array) -> int | None:

@@ -6,6 +6,7 @@ the coefficients, or stop early; here the likelihood is maximised until nobody's
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from .least_squares import orthonormal
+from .least_squares import orthonormal_turn
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -27,7 +28,7 @@ _SMALLEST_STEP = 2.0**-30
 # Information below this, relative to the largest on orthonormal columns, belongs to a coefficient that runs away.
 _NO_INFORMATION = 1e-12
 # Rows that are worked on together.
-_BLOCK = 16_384
+_BLOCK = 4_096
 
 
 class SeparationError(ArithmeticError):
@@ -79,26 +80,58 @@ def fit_binary(matrix: Array, response: Booleans, link: Link = "logit") -> Binar
         1984), or all responses are the same.
     """
     # On orthonormal columns the information is as well conditioned as the problem allows, whatever the units.
-    columns, back = orthonormal(matrix)
-    columns, back = columns * np.sqrt(len(matrix)), back * np.sqrt(len(matrix))
-    here = _likelihood(columns, np.zeros(matrix.shape[1]), response, link)
+    basis = _Basis.of(matrix)
+    here = _likelihood(basis, np.zeros(matrix.shape[1]), response, link)
     for _ in range(_MOST_STEPS):
-        step = _inverse(here.information, len(columns)) @ here.score
-        here = _uphill(columns, here, step, response, link)
-        if _largest(columns, step) < TOLERANCE:
+        step = _inverse(here.information, len(matrix)) @ here.score
+        here = _uphill(basis, here, step, response, link)
+        if _largest(basis, step) < TOLERANCE:
             break
     else:
         raise SeparationError
-    index = columns @ here.position
-    _, gradient, slope = _derivatives(index, response, link)
-    return BinaryFit(
-        coefficients=back @ here.position,
-        index=index,
-        probability=np.asarray(special.expit(index) if link == "logit" else special.ndtr(index)),
-        slope=slope if link == "logit" else _density(index),
-        influence=columns @ (_inverse(here.information, len(columns)) @ back.T) * gradient[:, None],
-        information=np.linalg.inv(back).T @ here.information @ np.linalg.inv(back),
-    )
+    index, probability, slope = np.empty((3, len(matrix)))
+    influence = np.empty(matrix.shape)
+    spread = basis.turn @ _inverse(here.information, len(matrix)) @ basis.back.T
+    for place, rows in basis.blocks():
+        index[place] = rows @ (basis.turn @ here.position)
+        probability[place] = special.expit(index[place]) if link == "logit" else special.ndtr(index[place])
+        _, gradient, curvature = _derivatives(index[place], response[place], link)
+        slope[place] = curvature if link == "logit" else _density(index[place])
+        influence[place] = rows @ spread * gradient[:, None]
+    forward = np.linalg.inv(basis.back)
+    information = forward.T @ here.information @ forward
+    return BinaryFit(basis.back @ here.position, index, probability, slope, influence, information)
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """Orthonormal columns, times the root of n, as a product that need not be carried out.
+
+    Attributes
+    ----------
+    columns : ndarray, shape (n, k)
+        The regressors, or what a decomposition makes of them when they are nearly dependent.
+    turn : ndarray, shape (k, k)
+        ``columns @ turn`` is orthonormal.
+    back : ndarray, shape (k, k)
+        What makes coefficients of the regressors from those of the orthonormal columns.
+    """
+
+    columns: Array
+    turn: Array
+    back: Array
+
+    @classmethod
+    def of(cls, matrix: Array) -> _Basis:
+        columns, back = orthonormal_turn(matrix)
+        root = np.sqrt(len(matrix))
+        return cls(columns, (back if columns is matrix else np.eye(len(back))) * root, back * root)
+
+    def blocks(self) -> Iterator[tuple[slice, Array]]:
+        """Give some rows at a time: numbers that were just made lie near the processor."""
+        for start in range(0, len(self.columns), _BLOCK):
+            place = slice(start, start + _BLOCK)
+            yield place, self.columns[place]
 
 
 @dataclass(frozen=True)
@@ -111,17 +144,15 @@ class _Likelihood:
     information: Array
 
 
-def _likelihood(columns: Array, position: Array, response: Booleans, link: Link) -> _Likelihood:
-    """Return the likelihood, summed over blocks of rows: numbers that are just made lie near the processor."""
-    k = len(position)
+def _likelihood(basis: _Basis, position: Array, response: Booleans, link: Link) -> _Likelihood:
+    k, turned = len(position), basis.turn @ position
     value, score, information = 0.0, np.zeros(k), np.zeros((k, k))
-    for start in range(0, len(columns), _BLOCK):
-        rows = columns[start : start + _BLOCK]
-        each, gradient, curvature = _derivatives(rows @ position, response[start : start + _BLOCK], link)
+    for place, rows in basis.blocks():
+        each, gradient, curvature = _derivatives(rows @ turned, response[place], link)
         value += each
         score += gradient @ rows
         information += (rows * curvature[:, None]).T @ rows
-    return _Likelihood(position, value, score, information)
+    return _Likelihood(position, value, basis.turn.T @ score, basis.turn.T @ information @ basis.turn)
 
 
 def _derivatives(index: Array, response: Booleans, link: Link) -> tuple[float, Array, Array]:
@@ -143,10 +174,10 @@ def _derivatives(index: Array, response: Booleans, link: Link) -> tuple[float, A
     return float(logarithm.sum()), gradient, gradient * (gradient + index)
 
 
-def _largest(columns: Array, step: Array) -> float:
+def _largest(basis: _Basis, step: Array) -> float:
     """Return the largest change that a step makes in anybody's index."""
-    blocks = (columns[start : start + _BLOCK] @ step for start in range(0, len(columns), _BLOCK))
-    return max(float(np.abs(change).max()) for change in blocks)
+    turned = basis.turn @ step
+    return max(float(np.abs(rows @ turned).max()) for _, rows in basis.blocks())
 
 
 def _density(index: Array) -> Array:
@@ -163,11 +194,11 @@ def _inverse(information: Array, n: int) -> Array:
     return np.asarray((vectors / values) @ vectors.T, dtype=np.float64)
 
 
-def _uphill(columns: Array, here: _Likelihood, step: Array, response: Booleans, link: Link) -> _Likelihood:
+def _uphill(basis: _Basis, here: _Likelihood, step: Array, response: Booleans, link: Link) -> _Likelihood:
     """Return the likelihood after the share of a step that does not lower it."""
     share, least = 1.0, here.value - 1e-12 * abs(here.value)
-    there = _likelihood(columns, here.position + step, response, link)
+    there = _likelihood(basis, here.position + step, response, link)
     while there.value < least and share > _SMALLEST_STEP:
         share /= 2
-        there = _likelihood(columns, here.position + share * step, response, link)
+        there = _likelihood(basis, here.position + share * step, response, link)
     return there

@@ -29,6 +29,8 @@ class Incidence:
         When.
     at_risk, events, competing : ndarray, shape (k,)
         Persons still followed just before, with the event then, and with a competing event then.
+    place : ndarray of int, shape (n,)
+        How many of the times lie no later than each person's own.
     free : ndarray, shape (k,)
         Share without any event just after (Kaplan and Meier 1958).
     incidence : ndarray, shape (k,)
@@ -41,6 +43,7 @@ class Incidence:
     competing: Array
     free: Array
     incidence: Array
+    place: NDArray[np.int64]
 
     @property
     def jumps(self) -> Array:
@@ -94,25 +97,37 @@ def incidence_of(time: Array, cause: Causes) -> Incidence:
         How that ended: 0 lost, 1 the event, 2 a competing event. Whoever is lost at the time of an event counts as
         followed until just after.
     """
-    times, place = np.unique(time[cause != LOST], return_inverse=True)
-    kinds = cause[cause != LOST]
-    events, competing = (
-        np.bincount(place[kinds == kind], minlength=len(times)).astype(np.float64) for kind in (EVENT, COMPETING)
-    )
-    at_risk = (len(time) - np.searchsorted(np.sort(time), times, side="left")).astype(np.float64)
+    moments, moment = _distinct(time)
+    counts = np.bincount(3 * moment + cause, minlength=3 * len(moments)).reshape(-1, 3)
+    followed = (counts.sum(axis=1)[::-1].cumsum()[::-1]).astype(np.float64)
+    happens = counts[:, EVENT] + counts[:, COMPETING] > 0
+    times, at_risk = moments[happens], followed[happens]
+    events, competing = (counts[happens, kind].astype(np.float64) for kind in (EVENT, COMPETING))
     free = np.cumprod(1.0 - (events + competing) / at_risk).astype(np.float64)
     before = np.concatenate([[1.0], free[:-1]])[: len(free)]
-    return Incidence(times, at_risk, events, competing, free, np.cumsum(before * events / at_risk))
+    incidence = np.cumsum(before * events / at_risk)
+    return Incidence(times, at_risk, events, competing, free, incidence, np.cumsum(happens)[moment])
 
 
-def weighted_mean(found: Incidence, time: Array, cause: Causes, gain: Array) -> Average:
+def _distinct(time: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Return the distinct times in order, and which of them each person has; times are not negative."""
+    whole = time.astype(np.int64) if len(time) and time.min() >= 0 and time.max() <= len(time) else None
+    if whole is None or not (whole == time).all():
+        moments, moment = np.unique(time, return_inverse=True)
+        return moments.astype(np.float64), moment.astype(np.int64)
+    # Weeks or days are counted, which is quicker than sorting persons.
+    found = np.bincount(whole) > 0
+    return np.flatnonzero(found).astype(np.float64), (np.cumsum(found) - 1)[whole]
+
+
+def weighted_mean(found: Incidence, cause: Causes, gain: Array) -> Average:
     """Return the mean over persons of a function of when they have the event, which is zero for whoever never has it.
 
     Parameters
     ----------
     found : Incidence
         Of these persons.
-    time, cause : ndarray, shape (n,)
+    cause : ndarray of int, shape (n,)
         As for :func:`incidence_of`.
     gain : ndarray, shape (k,)
         The function at the times of ``found``.
@@ -124,10 +139,10 @@ def weighted_mean(found: Incidence, time: Array, cause: Causes, gain: Array) -> 
     # Where nobody is left, nothing is still to come.
     later = np.divide(rest, left, out=np.zeros_like(rest), where=left > 0)
     expected = np.concatenate([[0.0], np.cumsum((own * found.events - later * happened) / found.at_risk)])
-    influence = -expected[np.searchsorted(found.times, time, side="right")]
-    ended = cause != LOST
-    place = np.searchsorted(found.times, time[ended])
-    influence[ended] += own[place] * (cause[ended] == EVENT) - later[place]
+    # Few different times and endings serve many persons; who is lost at an event's time has no share in it.
+    by_cause = np.stack([np.zeros(len(rest)), own - later, -later]) - expected[1:]
+    by_cause = np.concatenate([np.full((3, 1), -expected[0]), by_cause], axis=1)
+    influence = by_cause[cause, found.place]
     return Average(float(parts.sum()), influence)
 
 
@@ -145,7 +160,7 @@ def time_without(time: Array, cause: Causes, horizon: float) -> Average:
         In the unit of ``time``.
     """
     found = incidence_of(time, cause)
-    lost = weighted_mean(found, time, cause, np.maximum(horizon - found.times, 0.0))
+    lost = weighted_mean(found, cause, np.maximum(horizon - found.times, 0.0))
     return Average(horizon - lost.value, -lost.influence)
 
 
@@ -160,7 +175,7 @@ def share_by(time: Array, cause: Causes, moment: float) -> Average:
         In the unit of ``time``.
     """
     found = incidence_of(time, cause)
-    return weighted_mean(found, time, cause, (found.times <= moment).astype(np.float64))
+    return weighted_mean(found, cause, (found.times <= moment).astype(np.float64))
 
 
 def shares_by(time: Array, cause: Causes, moments: Sequence[float]) -> tuple[Array, Array]:

@@ -7,13 +7,14 @@ set out by Sant'Anna and Zhao (2020). Without covariates all are the same differ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .least_squares import dependent_column
-from .logit import SeparationError, fit_binary
+from .logit import BinaryFit, SeparationError, fit_binary
 from .weighting import InfeasibleBalanceError, balancing_weights
 
 Array = NDArray[np.float64]
@@ -45,6 +46,55 @@ class Difference:
     influence: Array
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Two groups with their traits; what does not depend on the outcome is computed once for all periods.
+
+    Attributes
+    ----------
+    treated : ndarray of bool, shape (n,)
+        Treated in between; both kinds must be there.
+    covariates : ndarray, shape (n, p)
+        Traits from before, without a constant; p may be zero.
+    """
+
+    treated: Booleans
+    covariates: Array
+
+    @cached_property
+    def traits(self) -> Array:
+        """A constant, and the covariates with mean zero and standard deviation one, shape (n, 1 + p).
+
+        Raises
+        ------
+        NotComparableError
+            They are collinear in the comparison group.
+        """
+        scale = self.covariates.std(axis=0)
+        centred = (self.covariates - self.covariates.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+        traits = np.column_stack([np.ones(len(centred)), centred])
+        if dependent_column(traits[~self.treated]) is not None:
+            raise NotComparableError("In its comparison group the covariates do not vary independently of each other.")
+        return traits
+
+    @cached_property
+    def score(self) -> BinaryFit:
+        """The propensity score.
+
+        Raises
+        ------
+        NotComparableError
+            The covariates tell the groups apart, wholly or almost.
+        """
+        try:
+            fitted = fit_binary(self.traits, self.treated)
+        except SeparationError:
+            raise NotComparableError(_TOLD_APART) from None
+        if fitted.probability[~self.treated].max() >= HIGHEST_PROPENSITY:
+            raise NotComparableError(_TOLD_APART)
+        return fitted
+
+
 def difference(change: Array, treated: Booleans, covariates: Array, adjustment: Adjustment) -> Difference:
     """Return the average effect on the treated of what happened between two periods.
 
@@ -52,10 +102,8 @@ def difference(change: Array, treated: Booleans, covariates: Array, adjustment: 
     ----------
     change : ndarray, shape (n,)
         Outcome in the later period minus that in the earlier one.
-    treated : ndarray of bool, shape (n,)
-        Treated in between; both kinds must be there.
-    covariates : ndarray, shape (n, p)
-        Traits from before, without a constant; p may be zero.
+    treated, covariates
+        As in :class:`Groups`.
     adjustment : str
         doubly_robust, improved_doubly_robust, outcome_regression or inverse_probability_weighting.
 
@@ -64,18 +112,19 @@ def difference(change: Array, treated: Booleans, covariates: Array, adjustment: 
     NotComparableError
         The covariates are collinear in the comparison group, or tell the groups apart almost perfectly.
     """
-    if covariates.shape[1] == 0:
+    return difference_between(change, Groups(treated, covariates), adjustment)
+
+
+def difference_between(change: Array, groups: Groups, adjustment: Adjustment) -> Difference:
+    """Return the same as :func:`difference`, for groups of which several changes are looked at."""
+    treated = groups.treated
+    if groups.covariates.shape[1] == 0:
         return _of_weights(change, treated.astype(float), (~treated).astype(float))
-    scale = covariates.std(axis=0)
-    centred = (covariates - covariates.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
-    traits = np.column_stack([np.ones(len(change)), centred])
-    if dependent_column(traits[~treated]) is not None:
-        raise NotComparableError("In its comparison group the covariates do not vary independently of each other.")
     if adjustment == "outcome_regression":
-        return _outcome_regression(change, treated, traits)
+        return _outcome_regression(change, treated, groups.traits)
     if adjustment == "improved_doubly_robust":
-        return _improved(change, treated, traits)
-    return _weighted(change, treated, traits, with_outcome_model=adjustment == "doubly_robust")
+        return _improved(change, treated, groups.traits)
+    return _weighted(change, groups, with_outcome_model=adjustment == "doubly_robust")
 
 
 def _of_weights(change: Array, ours: Array, theirs: Array) -> Difference:
@@ -104,15 +153,10 @@ def _outcome_regression(change: Array, treated: Booleans, traits: Array) -> Diff
     return Difference(value, influence / share)
 
 
-def _weighted(change: Array, treated: Booleans, traits: Array, *, with_outcome_model: bool) -> Difference:
+def _weighted(change: Array, groups: Groups, *, with_outcome_model: bool) -> Difference:
     """Return the estimate by inverse propensity weights, of changes or of what a regression leaves of them."""
-    try:
-        fitted = fit_binary(traits, treated)
-    except SeparationError:
-        raise NotComparableError(_TOLD_APART) from None
+    treated, traits, fitted = groups.treated, groups.traits, groups.score
     propensity, of_scores = fitted.probability, fitted.influence * len(change)
-    if propensity[~treated].max() >= HIGHEST_PROPENSITY:
-        raise NotComparableError(_TOLD_APART)
     odds = np.where(treated, 0.0, propensity / (1 - propensity))
     if with_outcome_model:
         rest, of_coefficients = _fit_comparison(change, treated, traits)
