@@ -1,8 +1,8 @@
 """One measurement in a process of its own: a row, a contestant, a size; the result is a line of JSON.
 
 The data are made and put into the form that the contestant takes; then its call is made once to warm up, and again
-until three calls or ten seconds are over. Time is the median of those; memory is the largest amount that the process held
-during a call, libraries and data included.
+until three calls or ten seconds are over. Time is the median of those; memory is the largest amount that the process
+held during a call, libraries and data included.
 """
 
 from __future__ import annotations

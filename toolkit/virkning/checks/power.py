@@ -82,7 +82,8 @@ def check_power(
     )
     sentence = (
         f"An evaluation of this size finds a true effect on «{primary.estimand.outcome}» of "
-        f"{primary.in_words(smallest)} with a chance of {percent(settings.power)}{aside}. Smaller effects are often missed."
+        f"{primary.in_words(smallest)} with a chance of {percent(settings.power)}{aside}. Smaller effects are often "
+        "missed."
     )
     numbers = {"minimum_detectable_effect": smallest, "std_error": std_error, "power": settings.power}
     return _result(frame, settings, "It tells how to read an unclear result.", sentence, curve, numbers)

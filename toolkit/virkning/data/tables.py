@@ -87,7 +87,7 @@ class Tables:
                 do="Use vk.read_data(programme), or Tables.of(participants, outcomes, measures, schemas).",
             )
         ordered = dict(sorted(measures.items(), key=lambda item: not item[1].primary))
-        values = (
+        values: tuple[object, ...] = (
             frames["participants"],
             frames["outcomes"],
             MappingProxyType(ordered),

@@ -138,26 +138,31 @@ def in_arms(design: TrialFields, frame: pd.DataFrame) -> Iterator[DesignError]:
     if design.strata is not None:
         units["stratum"] = frame[design.strata]
     if design.clusters is not None:
-        split = units.groupby("cluster", observed=True)[units.columns.drop("cluster").tolist()].nunique()
-        if (split["treated"] > 1).any():
+        codes = pd.factorize(units["cluster"])[0]
+        n_treated, n_persons = np.bincount(codes, weights=treated), np.bincount(codes)
+        n_mixed = int(((n_treated > 0) & (n_treated < n_persons)).sum())
+        if n_mixed:
             yield DesignError(
                 "design.treatment_varies_in_cluster",
-                f"In {int((split['treated'] > 1).sum())} of the clusters some persons are treated and others are not.",
+                f"In {n_mixed} of the clusters some persons are treated and others are not.",
                 where=f"design.clusters, column «{design.clusters}»",
                 why="Clusters are the groups that were assigned together; these were not.",
                 do="Name the column of the groups that were really assigned, or remove clusters if persons were.",
             )
             return
-        if design.strata is not None and (split["stratum"] > 1).any():
+        n_strata = units.groupby(codes)["stratum"].nunique() if design.strata is not None else np.ones(1)
+        if (n_strata > 1).any():
             yield DesignError(
                 "design.cluster_in_several_strata",
-                f"{int((split['stratum'] > 1).sum())} of the clusters lie in more than one stratum.",
+                f"{int((n_strata > 1).sum())} of the clusters lie in more than one stratum.",
                 where=f"design.clusters, column «{design.clusters}»",
                 why="A group that is assigned together is drawn in one stratum.",
                 do="Check the columns of strata and clusters.",
             )
             return
-        units = units.drop_duplicates("cluster")
+        first = np.empty(len(n_persons), dtype=np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        units = units.iloc[first]
     arms = units["treated"].value_counts().reindex([True, False], fill_value=0)
     if arms.min() == 0:
         yield DesignError(

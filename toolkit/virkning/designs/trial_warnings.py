@@ -70,7 +70,7 @@ def of_lottery(sample: Sample, terms: Sequence[tuple[Estimator, StandardErrors]]
     """
     result = []
     if sample.clusters is not None:
-        n_clusters = len(np.unique(sample.clusters))
+        n_clusters = np.count_nonzero(np.bincount(sample.clusters))
         kinds = {errors for _, errors in terms}
         if "clustered" in kinds and n_clusters < _MANY_CLUSTERS:
             result.append(
@@ -78,7 +78,7 @@ def of_lottery(sample: Sample, terms: Sequence[tuple[Estimator, StandardErrors]]
                 "errors tend to be too small. Trust «cr2», «wild_bootstrap» or the check by randomisation inference "
                 "more."
             )
-        arms = [len(np.unique(sample.clusters[arm])) for arm in (sample.treated, ~sample.treated)]
+        arms = [np.count_nonzero(np.bincount(sample.clusters[arm])) for arm in (sample.treated, ~sample.treated)]
         if "wild_bootstrap" in kinds and min(arms) < _FEW_IN_ARM:
             result.append(
                 f"One of the two groups has fewer than {_FEW_IN_ARM} clusters; then the wild bootstrap finds effects "

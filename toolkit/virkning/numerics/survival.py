@@ -106,7 +106,7 @@ def incidence_of(time: Array, cause: Causes) -> Incidence:
     free = np.cumprod(1.0 - (events + competing) / at_risk).astype(np.float64)
     before = np.concatenate([[1.0], free[:-1]])[: len(free)]
     incidence = np.cumsum(before * events / at_risk)
-    return Incidence(times, at_risk, events, competing, free, incidence, np.cumsum(happens)[moment])
+    return Incidence(times, at_risk, events, competing, free, incidence, np.cumsum(happens, dtype=np.int64)[moment])
 
 
 def _distinct(time: Array) -> tuple[Array, NDArray[np.int64]]:
