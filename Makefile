@@ -5,13 +5,14 @@ PROGRAMME ?= nsw
 # Tests run on so many processes at once.
 WORKERS ?= logical
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # Byte code and checks come from this interpreter only; pip's own settings (an index, a proxy) stay the user's.
 IN := .venv/bin/python -m
 PIP := $(IN) pip --disable-pip-version-check -qq install --no-deps --no-build-isolation
 
 .DEFAULT_GOAL := help
-.PHONY: help book books test validate lint format lock peers clean ready
+.PHONY: help book books test validate bench lint format lock peers clean ready
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
@@ -28,6 +29,9 @@ test: ready  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
 validate: ready  ## Draw made-up worlds a thousand times, and write down how often each design finds the truth (a quarter of an hour)
 	@$(IN) virkning.simulation --to book/reliability.csv
 	@$(IN) virkning.planning --to book/power.csv
+
+bench: .venv/.peers  ## Measure time and memory beside other libraries, numbers compared first (BENCH_ARGS="--rows trial")
+	@$(IN) benchmarks $(BENCH_ARGS)
 
 lint: .venv/.project  ## Look for mistakes in style, types, spelling and imports
 	$(IN) ruff check

@@ -30,6 +30,27 @@ def checksum(*parts: bytes | str) -> str:
     return digest.hexdigest()
 
 
+def frame_checksum(frame: pd.DataFrame) -> str:
+    """Return the checksum of a typed frame; it depends on values and their order, not on how pandas stores them."""
+    parts: list[bytes | str] = []
+    for name in frame.columns:
+        missing = frame[name].isna().to_numpy(bool)
+        present = frame[name][~missing]
+        kind = present.dtype.kind
+        if kind == "O":
+            texts = present.to_list()
+            lengths = np.array([len(text) for text in texts], dtype="<i8")
+            content = lengths.tobytes() + "".join(texts).encode(errors="surrogatepass")
+        elif kind == "f":
+            content = (present.to_numpy("<f8") + 0.0).tobytes()  # Adding zero turns -0.0 into 0.0.
+        elif kind == "M":
+            content = present.to_numpy("datetime64[s]").astype("<i8").tobytes()
+        else:
+            content = present.to_numpy("<i8").tobytes()
+        parts += [str(name), kind, np.packbits(missing).tobytes(), content]
+    return checksum(*parts)
+
+
 class Digests(Sequence[str]):
     """Opaque names of units, one for each row, which are made when somebody first reads them.
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import DataError, Problem, ProgrammeError, did_you_mean
 from ..estimand import Outcome
-from ..provenance import checksum
+from ..provenance import checksum, frame_checksum
 from ..specification import Specification
 from .keys import Keys, Places, Values
 from .read import TableSource, broken_rules, displayed, read_cells
@@ -92,7 +92,7 @@ class Tables:
             frames["outcomes"],
             MappingProxyType(ordered),
             MappingProxyType(dict(schemas)),
-            checksum(*(_canonical(frames[name]) for name in ("participants", "outcomes"))),
+            checksum(*(frame_checksum(frames[name]) for name in ("participants", "outcomes"))),
             Keys.of(frames["participants"], frames["outcomes"]),
             {},
         )
@@ -393,24 +393,3 @@ def _value_problems(values: pd.Series, measure: str, outcome: Outcome) -> list[P
         rules[f"a count («{measure}») below 0"] = values < 0
         rules[f"a count («{measure}») that is not a whole number"] = values.notna() & (values % 1 != 0)
     return [Problem("outcomes", "value", rule, int(broken.sum())) for rule, broken in rules.items() if broken.any()]
-
-
-def _canonical(frame: pd.DataFrame) -> str:
-    """Return the checksum of a typed frame; it depends on values and their order, not on how pandas stores them."""
-    parts: list[bytes | str] = []
-    for name in frame.columns:
-        missing = frame[name].isna().to_numpy(bool)
-        present = frame[name][~missing]
-        kind = present.dtype.kind
-        if kind == "O":
-            texts = present.to_list()
-            lengths = np.array([len(text) for text in texts], dtype="<i8")
-            content = lengths.tobytes() + "".join(texts).encode(errors="surrogatepass")
-        elif kind == "f":
-            content = (present.to_numpy("<f8") + 0.0).tobytes()  # Adding zero turns -0.0 into 0.0.
-        elif kind == "M":
-            content = present.to_numpy("datetime64[s]").astype("<i8").tobytes()
-        else:
-            content = present.to_numpy("<i8").tobytes()
-        parts += [str(name), kind, np.packbits(missing).tobytes(), content]
-    return checksum(*parts)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize, stats
 
 from .f_tail import f_limit, f_tail
+from .least_squares import orthonormal_turn
+from .within import sums_by_group
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -109,8 +111,80 @@ class ConfidenceSet:
 
 def partial_out(controls: Array, *columns: Array) -> tuple[Array, ...]:
     """Return what least squares on the controls, shape (n, p), leaves of each array, shape (n,) or (n, q)."""
-    orthonormal = np.linalg.qr(controls)[0]
-    return tuple(column - orthonormal @ (orthonormal.T @ column) for column in columns)
+    kept, back = orthonormal_turn(controls)
+    turn = back @ back.T if kept is controls else np.eye(len(back))
+    return tuple(column - kept @ (turn @ (kept.T @ column)) for column in columns)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A k-class estimate of one coefficient.
+
+    Attributes
+    ----------
+    value : float
+        Unit of the outcome per unit of the cause.
+    residuals, influence : ndarray, shape (n,)
+        What the effect leaves of the outcome, and each person's share in the error.
+    scale : float
+        Inverse of the classical variance over that of the residuals.
+    """
+
+    value: float
+    residuals: Array
+    influence: Array
+    scale: float
+
+    def variance(self, errors: Errors, n_coefficients: int, clusters: Codes | None = None) -> float:
+        """Return the variance of the effect, unit²; ``clusters`` are codes from zero, for clustered errors."""
+        n = len(self.residuals)
+        freedom = n - n_coefficients
+        if errors == "classical":
+            return float(self.residuals @ self.residuals) / freedom / self.scale
+        if errors == "hc1":
+            return float(self.influence @ self.influence) * n / freedom
+        if clusters is None:
+            raise ValueError("clustered errors need clusters")
+        n_clusters = int(np.count_nonzero(np.bincount(clusters)))
+        summed = np.bincount(clusters, weights=self.influence)
+        return float(summed @ summed) * n_clusters / (n_clusters - 1) * (n - 1) / freedom
+
+
+def effect_of(outcome: Array, cause: Array, instruments: Array | None, k: float = 1.0) -> Effect:
+    """Return the effect of a cause, all controls taken out of everything.
+
+    Parameters
+    ----------
+    outcome, cause : ndarray, shape (n,)
+        In their units.
+    instruments : ndarray, shape (n, L), optional
+        What moves the cause from outside; None for least squares.
+    k : float
+        One for two stages, that of :func:`liml_k` for LIML.
+    """
+    predicted = cause
+    if instruments is not None:
+        predicted = instruments @ np.linalg.solve(instruments.T @ instruments, instruments.T @ cause)
+    scale = float((1 - k) * (cause @ cause) + k * (predicted @ cause))
+    value = float((1 - k) * (cause @ outcome) + k * (predicted @ outcome)) / scale
+    residuals = outcome - value * cause
+    return Effect(value, residuals, predicted * residuals / scale, scale)
+
+
+def liml_k(moved: Array, instruments: Array) -> float:
+    """Return the k of limited-information maximum likelihood (Anderson and Rubin 1949), one or more.
+
+    Parameters
+    ----------
+    moved : ndarray, shape (n, 2)
+        Outcome and treatment, the controls taken out.
+    instruments : ndarray, shape (n, L)
+        The controls taken out.
+    """
+    products = moved.T @ moved
+    crossed = instruments.T @ moved
+    unexplained = products - crossed.T @ np.linalg.solve(instruments.T @ instruments, crossed)
+    return float(linalg.eigh(products, unexplained, eigvals_only=True)[0])
 
 
 def reduced_forms(
@@ -139,7 +213,7 @@ def reduced_forms(
         Codes from zero, for clustered errors.
     """
     n, n_coefficients = len(outcome), instruments.shape[1] + controls.shape[1]
-    moved = np.column_stack([outcome, treatment])
+    moved = np.array([outcome, treatment]).T
     left, shifts = partial_out(controls, moved, instruments)
     gram = shifts.T @ shifts
     coefficients = np.asarray(np.linalg.solve(gram, shifts.T @ left), dtype=np.float64)
@@ -170,9 +244,7 @@ def reduced_forms(
 
 def sums_within(rows: Array, codes: Codes) -> Array:
     """Return the sums of the rows, shape (n, k), that share a code from zero; shape (G, k)."""
-    result = np.zeros((int(codes.max()) + 1, rows.shape[1]))
-    np.add.at(result, codes, rows)
-    return result
+    return sums_by_group(rows, codes, int(codes.max()) + 1)
 
 
 def strength(forms: ReducedForms, *, tolerated_bias: float = 0.1) -> Strength:
