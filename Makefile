@@ -15,7 +15,7 @@ PIP := $(IN) pip --disable-pip-version-check -qq install --no-deps --no-build-is
 .PHONY: help book books test validate bench lint format lock peers clean ready
 
 help:  ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
 
 book: ready  ## Publish a programme's book to _build (PROGRAMME=nsw)
 	@.venv/bin/virkning book $(PROGRAMME)

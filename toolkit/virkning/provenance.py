@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import overload
@@ -149,6 +150,7 @@ def tree_checksum(root: Path, files: Iterable[Path] | None = None) -> str:
     return checksum(*parts)
 
 
+@cache
 def code_version() -> str:
     """Return the version of the package."""
     return metadata.version("virkning")

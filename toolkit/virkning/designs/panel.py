@@ -32,7 +32,7 @@ from .panel_fits import (
     regression_of,
     term_of,
 )
-from .panel_rows import rows_of
+from .panel_rows import PERSON, rows_of
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008).
@@ -275,7 +275,7 @@ class Panel(EvaluationDesign):
 
     def sample(self, rows: pd.DataFrame) -> PanelSample:
         """Return the rows, all complete, as arrays."""
-        persons = pd.factorize(rows["participant_id"])[0].astype(np.int64)
+        persons = pd.factorize(rows[PERSON])[0].astype(np.int64)
         clusters = persons
         if self.clusters is not None:
             clusters = pd.factorize(rows[self.clusters], sort=True)[0].astype(np.int64)
@@ -296,9 +296,8 @@ class Panel(EvaluationDesign):
     def _complete(self, tables: Tables, measure: str, persons: Persons | None) -> tuple[pd.DataFrame, list[str]]:
         """Return the complete rows, and a warning where rows with an outcome had to be left out."""
         rows = self.rows(tables, measure, persons)
-        outcomes = tables.outcomes
-        known = outcomes[(outcomes["measure"] == measure) & outcomes["value"].notna()]
-        n_known = int(known["participant_id"].isin(_chosen(tables.participants, persons)["participant_id"]).sum())
+        known, _, _ = tables.known_values(measure, tables.periods_of(measure))
+        n_known = len(known) if persons is None else int(persons[known].sum())
         if len(rows) == n_known:
             return rows, []
         return rows, ["Some periods in which the outcome is known lack the treatment or a covariate and are left out."]
@@ -338,7 +337,8 @@ class Panel(EvaluationDesign):
         sizes = np.bincount(sample.persons)
         if (sizes == 1).any() and used & {"fixed_effects", "first_differences"}:
             result.append("Some persons are seen in one period only; they say nothing about change within a person.")
-        spans = pd.Series(sample.periods).groupby(sample.persons).agg(np.ptp).to_numpy() + 1
+        by_person = pd.Series(sample.periods).groupby(sample.persons)
+        spans = (by_person.max() - by_person.min()).to_numpy() + 1
         if (spans > sizes).any() and "first_differences" in used:
             result.append("Some persons miss periods in between; first differences use neighbouring periods only.")
         if self.estimator in ("random_effects", "pooled_least_squares"):

@@ -81,8 +81,8 @@ def findings_of(sample: PanelSample, shown: Shown, names: Mapping[PanelEstimator
 
 def _changes(persons: NDArray[np.int64], values: Array) -> NDArray[np.bool_]:
     """Tell whose value is not the same in all periods; shape (persons,)."""
-    spans = pd.Series(values).groupby(persons).agg(np.ptp).to_numpy()
-    return np.asarray(spans > 0)
+    by_person = pd.Series(values).groupby(persons)
+    return np.asarray((by_person.max() - by_person.min()).to_numpy() > 0)
 
 
 def _variation(sample: PanelSample, shown: Shown) -> Finding:

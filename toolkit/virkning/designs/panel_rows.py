@@ -10,6 +10,10 @@ import pandas as pd
 from ..data import Tables
 
 
+# The column with the place of each row's participant among the people.
+PERSON = "person_number"
+
+
 def in_order(periods: Sequence[str]) -> tuple[str, ...]:
     """Return the periods sorted as numbers when all of them are, else as text.
 
@@ -43,19 +47,23 @@ def rows_of(
     Returns
     -------
     DataFrame
-        Ordered by participant, then period; ``period_number`` counts the periods from zero.
+        Ordered by participant, then period; ``period_number`` counts the periods from zero, ``person_number`` the
+        people.
     """
-    outcomes = tables.outcomes
-    outcomes = outcomes[outcomes["measure"].isin(list(measures))]
-    wide = outcomes.pivot(index=["participant_id", "period"], columns="measure", values="value")  # noqa: PD010
-    wide = wide.reindex(columns=list(measures)).dropna().reset_index()
-    number = {name: place for place, name in enumerate(periods or in_order(outcomes["period"].unique().tolist()))}
-    wide = wide[wide["period"].isin(number)]
-    position = pd.Series(np.arange(len(people)), index=people["participant_id"].to_numpy())
-    wide = wide.assign(
-        period_number=wide["period"].map(number).to_numpy(np.int64),
-        person_number=wide["participant_id"].map(position),
-    )
-    wide = wide[wide["person_number"].notna()].sort_values(["person_number", "period_number"])
-    beside = people[["participant_id", *traits]]
-    return wide.drop(columns="person_number").merge(beside, on="participant_id", how="left", validate="m:1")
+    found = {name: None for measure in measures for name in tables.periods_of(measure, needs_value=False)}
+    names = tuple(periods) or in_order(list(found))
+    # Numbers of rows, for those who count; the others stand after the last.
+    place_of = np.full(len(tables.participants), len(people))
+    place_of[people.index] = np.arange(len(people))
+    values = np.full((len(measures), len(people) + 1, len(names)), np.nan)
+    for row, measure in enumerate(measures):
+        person, period, value = tables.known_values(measure, names)
+        values[row, place_of[person], period] = value
+    place, number = np.nonzero(~np.isnan(values[:, : len(people)]).any(axis=0))
+    rows = people[["participant_id", *traits]].iloc[place].reset_index(drop=True)
+    rows.insert(1, "period", pd.Index(names, dtype="str").take(number))
+    for row, measure in enumerate(measures):
+        rows.insert(2 + row, measure, values[row, place, number])
+    rows.insert(2 + len(measures), "period_number", number)
+    rows.insert(3 + len(measures), PERSON, place)
+    return rows

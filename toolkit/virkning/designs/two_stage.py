@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -58,6 +59,12 @@ class InstrumentSample:
     instruments: Array
     controls: Array
     clusters: Codes | None = None
+
+    @cached_property
+    def left(self) -> tuple[Array, Array]:
+        """What the controls leave of outcome and treatment, shape (n, 2), and of the instruments, shape (n, L)."""
+        moved, shifts = partial_out(self.controls, np.array([self.outcome, self.treatment]).T, self.instruments)
+        return moved, shifts
 
     def only(self, place: int) -> InstrumentSample:
         """Return the sample with one of its instruments."""
@@ -128,10 +135,10 @@ def fit_term(sample: InstrumentSample, estimator: BesideEstimator, errors: Error
     clustered errors.
     """
     is_exogenous = estimator in ("ordinary_least_squares", "intention_to_treat")
-    cause = sample.instruments[:, 0] if estimator == "intention_to_treat" else sample.treatment
-    moved, shifts = partial_out(sample.controls, np.array([sample.outcome, cause]).T, sample.instruments)
+    moved, shifts = sample.left
+    cause = shifts[:, 0] if estimator == "intention_to_treat" else moved[:, 1]
     share = liml_k(moved, shifts) if estimator == "liml" else 1.0
-    found = effect_of(moved[:, 0], moved[:, 1], None if is_exogenous else shifts, share)
+    found = effect_of(moved[:, 0], cause, None if is_exogenous else shifts, share)
     n_coefficients = sample.controls.shape[1] + 1
     freedom = _freedom(sample, errors, rule, n_coefficients)
     return Term(
@@ -201,7 +208,7 @@ def _overidentification(sample: InstrumentSample, errors: Errors) -> Specificati
 
 def _endogeneity(sample: InstrumentSample, errors: Errors, rule: Rule) -> SpecificationTest:
     """Return the test that the first stage's residual adds nothing to least squares (Wu 1973, Hausman 1978)."""
-    moved, shifts = partial_out(sample.controls, np.array([sample.outcome, sample.treatment]).T, sample.instruments)
+    moved, shifts = sample.left
     treatment = moved[:, 1]
     left = treatment - shifts @ np.linalg.solve(shifts.T @ shifts, shifts.T @ treatment)
     # Beside the treatment; what the treatment explains of either is taken out first.

@@ -115,11 +115,13 @@ def nearest(targets: Array, pool: Array, rules: Rules, cells: tuple[Whole, Whole
         chosen = places[np.argsort(pool[places], kind="stable")]
         flat.append(chosen)
         if len(chosen) and len(rows):
-            sorted_scores, wanted = pool[chosen] / scale, targets[rows] / scale
+            # In the order of the score, places are looked up beside those just found: many times as quick.
+            ascending = rows[np.argsort(targets[rows])]
+            sorted_scores, wanted = pool[chosen] / scale, targets[ascending] / scale
             reach = _reach(wanted, sorted_scores, rules)
             low = np.searchsorted(sorted_scores, wanted - reach, side="left")
             high = np.searchsorted(sorted_scores, wanted + reach, side="right")
-            lower[rows], upper[rows] = start + low, start + np.maximum(low, high)
+            lower[ascending], upper[ascending] = start + low, start + np.maximum(low, high)
         start += len(chosen)
     return Matches(np.concatenate(flat) if flat else np.zeros(0, dtype=np.int64), lower, upper, len(pool))
 

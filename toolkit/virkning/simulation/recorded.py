@@ -60,7 +60,7 @@ def read_record(file: Path | None = None) -> tuple[Reliability, ...]:
         raise BookError(
             "book.no_reliability", "No validation has been recorded.", where=FILE, do="Make it: make validate"
         )
-    frame = pd.read_csv(place, float_precision="round_trip")
+    frame = pd.read_csv(place)
     columns = [field.name for field in fields(Reliability)]
     return tuple(Reliability(*row) for row in frame[columns].astype(object).itertuples(index=False, name=None))
 
