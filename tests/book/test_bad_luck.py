@@ -150,7 +150,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_book(stocked: Path) -> None:
     command = needs_building(stocked)
 
     def small_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
 
     done = subprocess.run(command, cwd=stocked, capture_output=True, text=True, preexec_fn=small_disk, check=False)
     assert done.returncode == 1

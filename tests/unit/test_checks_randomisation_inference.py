@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virkning.checks import CheckSettings, run_checks
+from virkning.checks import BELONGING, CheckSettings, run_checks
 from virkning.designs import estimate
 from virkning.errors import UsageError
 from virkning.estimates import Estimate, Estimates
@@ -114,7 +114,7 @@ def test_outcome_without_an_estimate(trial, make_tables, people):
 
 def test_order_names_and_overview(trial, make_tables, people, earnings):
     checks = run(trial(covariates=["age"]), make_tables(people, {"earnings": earnings}))
-    assert list(checks) == ["balance", "attrition", "randomisation_inference", "power"]
+    assert list(checks) == list(BELONGING["randomised_trial"])
     for name, result in checks.items():
         assert result.name == result.table.name == name
         assert result.question.endswith("?")

@@ -9,7 +9,6 @@ import pandas as pd
 
 from ..data import Tables
 
-
 # The column with the place of each row's participant among the people.
 PERSON = "person_number"
 

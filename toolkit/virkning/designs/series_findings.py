@@ -245,7 +245,7 @@ def _correlation(design: FitFields, fitted: Fitted, outcome: Outcome, estimate: 
     return Finding(
         name="residual-autocorrelation",
         question="Are neighbouring periods alike?",
-        explanation="What the fitted line leaves over, compared with what it left over in the periods before. Where "
+        explanation="What the fitted line leaves over, compared with what it remaining in the periods before. Where "
         "neighbours are alike, a series tells less than its length suggests, and the errors must allow for it.",
         sentence=_verdict(first),
         table=Table(

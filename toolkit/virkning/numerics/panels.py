@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .f_tail import f_tail
+from .least_squares import project
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -28,11 +29,14 @@ class PanelFit:
         Each row's share in the error of each coefficient.
     residuals : ndarray, shape (n,)
         Of the transformed regression.
+    inverse : ndarray, shape (k, k)
+        Of the regressors' cross products.
     """
 
     coefficients: Array
     scores: Array
     residuals: Array
+    inverse: Array
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,34 @@ def means_by(codes: Codes, rows: Array) -> Array:
     return result
 
 
-def fit_rows(outcome: Array, regressors: Array) -> PanelFit:
-    """Return least squares of transformed rows, shape (n,), on regressors of full rank, shape (n, k)."""
-    orthonormal, triangle = np.linalg.qr(regressors)
-    inverse = np.linalg.inv(triangle)
-    coefficients = inverse @ (orthonormal.T @ outcome)
+def without_means(codes: Codes, rows: Array, share: Array | None = None) -> Array:
+    """Return rows less (a share of) their mean over the rows with their code; shape as ``rows``, (n,) or (n, k).
+
+    One column after the other, and each in one piece: a million rows of many columns are then written once only.
+    """
+    sizes = np.maximum(np.bincount(codes), 1)
+    columns = rows.reshape(len(rows), -1).T
+    result = np.empty(columns.shape)
+    for place, column in enumerate(columns):
+        means = (np.bincount(codes, weights=column) / sizes)[codes]
+        np.subtract(column, means if share is None else share * means, out=result[place])
+    return result.T.reshape(rows.shape)
+
+
+def fit_rows(outcome: Array, regressors: Array, slopes: NDArray[np.int64] | slice = slice(None)) -> PanelFit:
+    """Return least squares of transformed rows, shape (n,), on regressors of full rank, shape (n, k).
+
+    Parameters
+    ----------
+    outcome, regressors
+        The rows.
+    slopes : ndarray of int, shape (s,), optional
+        The regressors whose scores are wanted.
+    """
+    projection = project(regressors)
+    coefficients = projection.rows.T @ outcome
     residuals = outcome - regressors @ coefficients
-    return PanelFit(coefficients, orthonormal @ inverse.T * residuals[:, None], residuals)
+    return PanelFit(coefficients, projection.rows * residuals[:, None], residuals, projection.rows.T @ projection.rows)
 
 
 def clustered_covariance(scores: Array, clusterings: Sequence[Codes], factor: float) -> Array:
@@ -81,7 +106,7 @@ def clustered_covariance(scores: Array, clusterings: Sequence[Codes], factor: fl
     total = sum((_cross(scores, codes) for codes in clusterings), np.zeros((scores.shape[1],) * 2))
     if len(clusterings) == 2:
         first, second = clusterings
-        both = np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]
+        both = numbered(first * (int(second.max()) + 1) + second)
         total = _without_negative(total - _cross(scores, both))
     result: Array = total * factor
     return result
@@ -118,8 +143,15 @@ def _without_negative(matrix: Array) -> Array:
 
 def is_nested(inner: Codes, outer: Codes) -> bool:
     """Tell whether all rows with one inner code share one outer code."""
-    pairs = np.unique(np.column_stack([inner, outer]), axis=0)
-    return len(pairs) == len(np.unique(inner))
+    one_of_them = np.zeros(int(inner.max()) + 1, dtype=np.int64)
+    one_of_them[inner] = outer
+    return bool((one_of_them[inner] == outer).all())
+
+
+def numbered(codes: Codes) -> Codes:
+    """Return codes, none negative, as the numbers from zero to their number less one, in the same order."""
+    used = np.bincount(codes) > 0
+    return (np.cumsum(used) - 1)[codes]
 
 
 def count_coefficients(
@@ -145,7 +177,7 @@ def count_coefficients(
         for codes in effects
         if nested == "counted" or not any(is_nested(codes, clusters) for clusters in clusterings)
     ]
-    levels = sum(len(np.unique(codes)) - 1 for codes in counted)
+    levels = sum(int(np.count_nonzero(np.bincount(codes))) - 1 for codes in counted)
     return n_slopes + levels + 1
 
 
