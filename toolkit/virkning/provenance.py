@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import overload
-
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, overload
 
 from .errors import VirkningError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -33,6 +34,9 @@ def checksum(*parts: bytes | str) -> str:
 
 def frame_checksum(frame: pd.DataFrame) -> str:
     """Return the checksum of a typed frame; it depends on values and their order, not on how pandas stores them."""
+    # Imported here and below: the command line asks for a version, and starts at once.
+    import numpy as np
+
     parts: list[bytes | str] = []
     for name in frame.columns:
         missing = frame[name].isna().to_numpy(bool)
@@ -79,10 +83,15 @@ class Digests(Sequence[str]):
 
     def codes(self) -> NDArray[np.int64] | None:
         """Return the unit of each row as numbers from zero, in the order of their first rows; None: one row each."""
-        return pd.factorize(self._units)[0].astype(np.int64) if self._has_repeats else None
+        import pandas as pd
+
+        return pd.factorize(self._units)[0].astype("int64") if self._has_repeats else None
 
     def names(self) -> tuple[str, ...]:
         """Return the name of the unit of each row, 16 hex digits."""
+        import numpy as np
+        import pandas as pd
+
         if self._names is None:
             units, codes = self._units, None
             if self._has_repeats:

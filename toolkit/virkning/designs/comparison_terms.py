@@ -283,7 +283,7 @@ def fit(
 ) -> Fitted:
     """Return the effect by one estimator, on persons and covariates that :func:`refuse_impossible` lets through.
 
-    Ordinary regressions come from linearmodels; matching, weights and their errors are our own numbers. The rule of the
+    Regressions are those of a trial; matching, weights and their errors are our own numbers too. The rule of the
     degrees of freedom matters to ordinary regressions alone: the others' intervals always use the normal distribution.
     """
     persons = prepared.persons

@@ -191,8 +191,8 @@ class Panel(EvaluationDesign):
             terms, reason, warnings = self._fitted(rows)
             warnings = lost + warnings
         if reason:
-            return question.unavailable(reason, n_units=rows["participant_id"].nunique() if len(rows) else 0)
-        if rows["participant_id"].nunique() < len(people):
+            return question.unavailable(reason, n_units=rows[PERSON].nunique() if len(rows) else 0)
+        if rows[PERSON].nunique() < len(people):
             warnings.insert(
                 0, "Some persons have no outcome in a period with treatment and covariates, and are left out."
             )
@@ -359,13 +359,13 @@ class Panel(EvaluationDesign):
 
     def _analysed(self, rows: pd.DataFrame, salt: str) -> Analysed:
         """Return who the estimate rests on; ``salt`` makes the digests useless outside these data."""
-        is_on = _is_on(rows[self.treatment_measure])
-        people = rows.assign(is_on=is_on).groupby("participant_id", sort=False)
-        treated = people["is_on"].any().to_numpy()
-        enters = entering(self.sample(rows), self.estimator)
-        units = (
-            people[self.clusters].first() if self.clusters is not None else people["period"].first().index.to_series()
-        )
+        is_on = _is_on(rows[self.treatment_measure]).to_numpy(dtype=bool)
+        sample = self.sample(rows)
+        treated = np.bincount(sample.persons, weights=is_on) > 0
+        enters = entering(sample, self.estimator)
+        # Rows of a person follow each other.
+        first = np.flatnonzero(np.diff(sample.persons, prepend=-1))
+        units = rows[self.clusters or "participant_id"].iloc[first]
         return Analysed(
             n_treated=int((treated & enters).sum()),
             n_comparison=int((~treated & enters).sum()),

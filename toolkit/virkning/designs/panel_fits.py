@@ -129,7 +129,13 @@ def regression_of(sample: PanelSample, estimator: PanelEstimator, *, period_effe
                 names.append("the person means" if is_slope else _PERIODS)
                 n_means += is_slope
     return Regression(
-        sample, estimator, np.column_stack(columns), tuple(names), bool(dummies.shape[1]), first_mean, n_means
+        sample,
+        estimator,
+        np.concatenate([each.T for each in columns]).T,
+        tuple(names),
+        bool(dummies.shape[1]),
+        first_mean,
+        n_means,
     )
 
 
@@ -155,9 +161,11 @@ def undetermined(regression: Regression) -> str | None:
 
 def _cleaned(rows: Array, untransformed: Array) -> Array:
     """Return rows whose columns that are zero but for rounding are zero."""
-    size = np.abs(untransformed).max(axis=0, initial=0.0)
-    result: Array = np.where(np.abs(rows).max(axis=0, initial=0.0) <= 1e-10 * size, 0.0, rows)
-    return result
+    if not len(rows):
+        return rows
+    size, left = (np.maximum(each.max(axis=0), -each.min(axis=0)) for each in (untransformed, rows))
+    is_zero = left <= 1e-10 * size
+    return rows if not is_zero.any() else np.where(is_zero, 0.0, rows)
 
 
 def _transformed(regression: Regression, theta: Array | None) -> tuple[Array, Array, Codes]:
@@ -169,9 +177,9 @@ def _transformed(regression: Regression, theta: Array | None) -> tuple[Array, Ar
         return sample.outcome[later] - sample.outcome[earlier], matrix[later] - matrix[earlier], later
     if regression.estimator == "pooled_least_squares":
         return sample.outcome, matrix, everything
-    share = np.ones(len(everything)) if theta is None else theta[sample.persons]
-    outcome = sample.outcome - share * panels.means_by(sample.persons, sample.outcome)
-    return outcome, matrix - share[:, None] * panels.means_by(sample.persons, matrix), everything
+    share = None if theta is None else theta[sample.persons]
+    outcome, rows = (panels.without_means(sample.persons, each, share) for each in (sample.outcome, matrix))
+    return outcome, rows, everything
 
 
 @dataclass(frozen=True)
@@ -214,9 +222,9 @@ def fit_regression(
     theta = None if model is None else model.theta.to_numpy(dtype=np.float64)[:, 0]
     outcome, matrix, positions = _transformed(regression, theta)
     slopes, k = regression.slopes, matrix.shape[1]
-    found = panels.fit_rows(outcome, matrix)
+    found = panels.fit_rows(outcome, matrix, slopes)
     # Effects of periods stay out of the covariance: two-way clustering could make only theirs negative.
-    scores, coefficients = found.scores[:, slopes], found.coefficients[slopes]
+    scores, coefficients = found.scores, found.coefficients[slopes]
     n_absorbed = int(np.count_nonzero(np.bincount(regression.sample.persons)))
     n_coefficients = k + (n_absorbed if regression.estimator == "fixed_effects" else 0)
     df_resid = len(positions) - n_coefficients

@@ -91,8 +91,7 @@ def in_words(design: PanelFields, tables: Tables) -> Iterator[DesignError]:
 
 
 def _periods(design: PanelFields, tables: Tables) -> Iterator[DesignError]:
-    rows = tables.outcomes
-    present = rows.loc[rows["measure"] == design.treatment_measure, "period"].unique()
+    present = tables.periods_of(design.treatment_measure, needs_value=False)
     if design.periods and (set(present) - set(design.periods) or len(set(design.periods)) < len(design.periods)):
         yield DesignError(
             "design.periods",

@@ -211,7 +211,7 @@ def fit(sample: Sample, estimator: Estimator, errors: StandardErrors, *, rule: R
         Classical and HC1 errors have the factor n / (n - k); clustered are CR1: G / (G - 1) × (n - 1) / (n - k); HC2,
         HC3 and CR2 come from the leverages; those of pairs from the differences within pairs. The wild bootstrap is CR1
         here: its interval is made by :func:`virkning.designs.trial_terms.fit_offer`. All are our own: linearmodels has
-        three of the eight (tests hold them to 1e-10), and takes three seconds for a million persons.
+        three of the eight, and takes three seconds for a million persons.
     rule : str
         How degrees of freedom are counted.
 

@@ -122,8 +122,7 @@ def timeline_of(design: SeriesFields, tables: Tables, measure: str) -> Timeline:
     UnorderedPeriodsError
         The order is neither declared nor told by the names.
     """
-    outcomes = tables.outcomes
-    found = outcomes.loc[(outcomes["measure"] == measure) & outcomes["value"].notna(), "period"].unique().tolist()
+    found = tables.periods_of(measure)
     line = timeline(found, design.periods)
     # A period of transition may well be one without outcomes; it takes its place in time all the same.
     unmeasured = [name for name in design.transition if name in line.missing]
@@ -166,7 +165,8 @@ def rows_used(
     rows = periods.rows_of(tables, measure, names, persons)
     counts = np.bincount(rows.person, minlength=len(tables.participants))
     kept = counts == len(names) if design.needs_every_period else counts > 0
-    return rows.only(kept[rows.person]), ~kept
+    used = kept[rows.person]
+    return rows if used.all() else rows.only(used), ~kept
 
 
 def series_of(
@@ -190,7 +190,9 @@ def series_of(
     people = tables.participants
     treated = people[design.treatment].to_numpy(dtype=bool)
     sizes = None if design.persons_per_row is None else people[design.persons_per_row].to_numpy(dtype=np.int64)
-    arms = [_means(rows.only(treated[rows.person] == side), len(names), sizes) for side in (True, False)]
+    is_treated = treated[rows.person]
+    both = [(rows if each.all() else rows.only(each)) for each in (is_treated, ~is_treated)]
+    arms = [_means(each, len(names), sizes) for each in both]
     if arms[0] is None:
         return None, "In some periods nobody's outcome is known, so the series has gaps."
     if design.has_comparison_series and arms[1] is None:

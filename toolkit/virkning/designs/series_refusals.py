@@ -185,8 +185,7 @@ def _gaps(design: InterruptedFields, tables: Tables, measure: str, line: Timelin
             "under design.periods.",
         )
     if design.periods:
-        outcomes = tables.outcomes
-        found = set(outcomes.loc[outcomes["measure"] == measure, "period"])
+        found = set(tables.periods_of(measure, needs_value=False))
         unlisted = sorted(found - set(design.periods))
         if unlisted:
             yield DesignError(

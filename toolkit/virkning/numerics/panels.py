@@ -25,8 +25,8 @@ class PanelFit:
     ----------
     coefficients : ndarray, shape (k,)
         In the order of the regressors.
-    scores : ndarray, shape (n, k)
-        Each row's share in the error of each coefficient.
+    scores : ndarray, shape (n, s)
+        Each row's share in the error of each coefficient that is wanted.
     residuals : ndarray, shape (n,)
         Of the transformed regression.
     inverse : ndarray, shape (k, k)
@@ -85,7 +85,9 @@ def fit_rows(outcome: Array, regressors: Array, slopes: NDArray[np.int64] | slic
     projection = project(regressors)
     coefficients = projection.rows.T @ outcome
     residuals = outcome - regressors @ coefficients
-    return PanelFit(coefficients, projection.rows * residuals[:, None], residuals, projection.rows.T @ projection.rows)
+    return PanelFit(
+        coefficients, projection.rows[:, slopes] * residuals[:, None], residuals, projection.rows.T @ projection.rows
+    )
 
 
 def clustered_covariance(scores: Array, clusterings: Sequence[Codes], factor: float) -> Array:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from .within import sums_by_group
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -15,6 +16,8 @@ Codes = NDArray[np.int64]
 
 # A coefficient that is so uncertain, for a regressor of standard deviation one, has run off to infinity.
 _RUNAWAY = 50.0
+# Newton's method needs four to eight steps; the last one moves no coefficient by more than this.
+_MOST_STEPS, _TOLERANCE, _SMALLEST_STEP = 50, 1e-9, 2.0**-30
 
 
 class NoRatioError(ValueError):
@@ -93,7 +96,7 @@ def log_rank(time: Array, happened: Booleans, treated: Booleans, clusters: Codes
 
 
 def hazard_ratios(time: Array, happened: Booleans, regressors: Array, clusters: Codes | None = None) -> HazardRatios:
-    """Return the hazard ratios of regressors (Cox 1972), ties by Efron's rule, fitted by statsmodels.
+    """Return the hazard ratios of regressors (Cox 1972), ties by Efron's rule, fitted by Newton's method.
 
     Parameters
     ----------
@@ -111,33 +114,115 @@ def hazard_ratios(time: Array, happened: Booleans, regressors: Array, clusters: 
     NoRatioError
         The likelihood has no maximum.
     """
-    # Imported here: most of what is done with durations does not need it.
-    from statsmodels.duration.hazard_regression import PHReg
-    from statsmodels.tools.sm_exceptions import ConvergenceWarning
-
     centre, spread = regressors.mean(axis=0), regressors.std(axis=0)
     if not happened.any() or (spread == 0).any():
         raise NoRatioError("no event, or a regressor that does not vary")
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        model = PHReg(time, (regressors - centre) / spread, status=happened.astype(np.int64), ties="efron")
+    events = _Events.of(time, happened, (regressors - centre) / spread)
+    position = np.zeros(regressors.shape[1])
+    here = _likelihood(events, position)
+    for _ in range(_MOST_STEPS):
         try:
-            fitted = model.fit(disp=0)
-            found = np.concatenate([fitted.params, np.diag(fitted.cov_params())])
-        except (np.linalg.LinAlgError, ConvergenceWarning):
+            step = np.linalg.solve(here.information, here.score)
+        except np.linalg.LinAlgError:
             raise NoRatioError("no maximum") from None
-    if not np.isfinite(found).all() or np.abs(found).max() > _RUNAWAY:
+        share = 1.0
+        there = _likelihood(events, position + step)
+        while not there.value >= here.value - 1e-12 * abs(here.value) and share > _SMALLEST_STEP:
+            share /= 2
+            there = _likelihood(events, position + share * step)
+        position, here = position + share * step, there
+        if not np.isfinite(position).all() or np.abs(position).max() > _RUNAWAY:
+            raise NoRatioError("no maximum")
+        if np.abs(step).max() < _TOLERANCE:
+            break
+    else:
         raise NoRatioError("no maximum")
-    coefficients: Array = fitted.params / spread
-    inverse: Array = fitted.cov_params() / np.outer(spread, spread)
+    bread = np.linalg.inv(here.information)
+    if not np.isfinite(bread).all() or not 0 < np.diag(bread).min() <= np.diag(bread).max() <= _RUNAWAY:
+        raise NoRatioError("no maximum")
+    coefficients: Array = position / spread
+    inverse: Array = bread / np.outer(spread, spread)
     covariance = inverse
     if clusters is not None:
-        # Our own, since those of statsmodels take tied events for ordered ones.
         residuals = score_residuals(time, happened, regressors, coefficients)
-        sums = np.zeros((int(clusters.max()) + 1, residuals.shape[1]))
-        np.add.at(sums, clusters, residuals)
+        sums = sums_by_group(residuals, clusters, int(clusters.max()) + 1)
         covariance = inverse @ (sums.T @ sums) @ inverse
-    return HazardRatios(coefficients, covariance, inverse, float(fitted.llf))
+    return HazardRatios(coefficients, covariance, inverse, here.value)
+
+
+@dataclass(frozen=True)
+class _Events:
+    """Who has the event when, for the likelihood.
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (m,)
+        Events at each of the distinct times of events.
+    place, lost_place : ndarray of int, shapes (d,) and (n - d,)
+        At how many of these times each of those with and without the event is at risk.
+    regressors, lost_regressors : ndarray, shapes (d, k) and (n - d, k)
+        Of the same persons, with mean zero and standard deviation one; each column in one piece.
+    """
+
+    counts: Codes
+    place: Codes
+    lost_place: Codes
+    regressors: Array
+    lost_regressors: Array
+
+    @classmethod
+    def of(cls, time: Array, happened: Booleans, regressors: Array) -> _Events:
+        times, place, counts = np.unique(time[happened], return_inverse=True, return_counts=True)
+        return cls(
+            counts,
+            place.astype(np.int64) + 1,
+            np.searchsorted(times, time[~happened], side="right").astype(np.int64),
+            np.asfortranarray(regressors[happened]),
+            np.asfortranarray(regressors[~happened]),
+        )
+
+
+@dataclass(frozen=True)
+class _Likelihood:
+    """Efron's partial log-likelihood with its first derivative, shape (k,), and minus its second, shape (k, k)."""
+
+    value: float
+    score: Array
+    information: Array
+
+
+def _likelihood(events: _Events, position: Array) -> _Likelihood:
+    """Return the likelihood from sums over those at risk; the tied leave one by one, each with a share of all."""
+    k, m = len(position), len(events.counts)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        tied = _sums(events.place, events.regressors, position, m)
+        at_risk = (tied + _sums(events.lost_place, events.lost_regressors, position, m))[:, ::-1].cumsum(axis=1)[
+            :, ::-1
+        ]
+        # One column for each event: those still at risk when so many of the tied have gone.
+        when = np.repeat(np.arange(m), events.counts)
+        gone = np.arange(len(when)) - np.repeat(np.cumsum(events.counts) - events.counts, events.counts)
+        share = gone / events.counts[when]
+        rest = np.stack([all_of[when] - share * those[when] for all_of, those in zip(at_risk, tied, strict=True)])
+        means = rest[1 : 1 + k] / rest[0]
+        value = float((events.regressors @ position).sum() - np.log(rest[0]).sum())
+        information = np.zeros((k, k))
+        information[np.triu_indices(k)] = rest[1 + k :] @ (1 / rest[0])
+        information = information + np.triu(information, 1).T - means @ means.T
+        return _Likelihood(value, events.regressors.sum(axis=0) - means.sum(axis=1), information)
+
+
+def _sums(place: Codes, regressors: Array, position: Array, m: int) -> Array:
+    """Return sums of the risk, of risk × regressors, and of risk × their products, at each time; shape (q, m).
+
+    Whoever leaves before the first event stands at place zero, and counts nowhere.
+    """
+    risk = np.exp(regressors @ position)
+    weighted = [risk * column for column in regressors.T]
+    products = (
+        weighted[first] * regressors[:, second] for first, second in zip(*np.triu_indices(len(position)), strict=True)
+    )
+    return np.stack([np.bincount(place, weights=each, minlength=m + 1)[1:] for each in (risk, *weighted, *products)])
 
 
 @dataclass(frozen=True)
