@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import estimate, problems
 from virkning.designs.duration import Duration
-from virkning.designs.duration_curves import moments
 from virkning.designs.findings import Finding
+from virkning.designs.survival.curves import moments
 from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DesignError
 from virkning.estimand import Outcome

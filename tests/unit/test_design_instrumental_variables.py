@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from virkning.designs.instrumental_variables import InstrumentalVariables
-from virkning.designs.two_stage import set_in_words
+from virkning.designs.instruments.two_stage import set_in_words
 from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DesignError
 from virkning.estimand import Estimand, Outcome

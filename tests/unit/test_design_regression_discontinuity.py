@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from virkning.data import Tables
-from virkning.designs.discontinuity_fit import is_on_treated_side
+from virkning.designs.discontinuity.fit import is_on_treated_side
 from virkning.designs.regression_discontinuity import RegressionDiscontinuity
 from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DataError, DesignError

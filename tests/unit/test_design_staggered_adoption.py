@@ -12,8 +12,8 @@ from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.data.timeline import UnorderedPeriodsError, timeline
 from virkning.designs import estimate, problems
 from virkning.designs.findings import Finding
+from virkning.designs.staggered.findings import ALONE, TOGETHER
 from virkning.designs.staggered_adoption import StaggeredAdoption
-from virkning.designs.staggered_findings import ALONE, TOGETHER
 from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DataError, DesignError
 from virkning.estimand import Outcome
@@ -515,8 +515,8 @@ def test_the_last_cohort_counts_with_those_compared_when_everybody_starts(people
 
 def test_few_clusters_test_the_mean_before_the_start_and_seldom_cry_wolf() -> None:
     """With twelve clusters and parallel trends the joint test would reject most of the time."""
-    from virkning.designs import staggered_terms
-    from virkning.designs.staggered_panel import follow
+    from virkning.designs.staggered import terms as staggered_terms
+    from virkning.designs.staggered.panel import follow
     from virkning.simulation.made_up_tables import MEASURE, made_up
 
     years, rejected, n_draws = np.arange(1, 8), 0, 60

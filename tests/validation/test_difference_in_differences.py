@@ -23,7 +23,7 @@ from scipy import stats
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import estimate
 from virkning.designs.difference_in_differences import DifferenceInDifferences
-from virkning.designs.two_way import Observed, fit, headline_effect, regressors
+from virkning.designs.two_way.fits import Observed, fit, headline_effect, regressors
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
 from virkning.numerics.joint_test import all_zero

@@ -21,7 +21,7 @@ from scipy import stats
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs.evaluation import EvaluationDesign
 from virkning.designs.instrumental_variables import InstrumentalVariables
-from virkning.designs.two_stage import InstrumentSample, fit_term, forms_of
+from virkning.designs.instruments.two_stage import InstrumentSample, fit_term, forms_of
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
 from virkning.numerics.compliers import describe_compliers

@@ -10,9 +10,9 @@ import pytest
 from linearmodels.iv import IV2SLS, IVLIML
 from linearmodels.panel import FirstDifferenceOLS, PanelOLS, PooledOLS
 
-from virkning.designs.panel_fits import PanelSample, fit_regression, regression_of
+from virkning.designs.instruments.two_stage import InstrumentSample, fit_term
+from virkning.designs.panels.fits import PanelSample, fit_regression, regression_of
 from virkning.designs.regression import Sample, controls_of, fit, matrix_of
-from virkning.designs.two_stage import InstrumentSample, fit_term
 
 SAME = 1e-10
 OPTIONS = {

@@ -20,8 +20,8 @@ from scipy import stats
 
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs.panel import Panel
-from virkning.designs.panel_fits import PanelSample, fit_regression, hausman, regression_of
-from virkning.designs.panel_rows import in_order
+from virkning.designs.panels.fits import PanelSample, fit_regression, hausman, regression_of
+from virkning.designs.panels.rows import in_order
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
 from virkning.numerics.panels import clustered_covariance, count_coefficients, small_sample_factor

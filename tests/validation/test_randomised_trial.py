@@ -26,7 +26,7 @@ from virkning.checks import run_checks
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import RandomisedTrial, estimate
 from virkning.designs.regression import Sample, effects_under, fit
-from virkning.designs.trial_terms import Settings, fit_compliers
+from virkning.designs.trial.terms import Settings, fit_compliers
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
 from virkning.numerics import matched_pairs, permutation

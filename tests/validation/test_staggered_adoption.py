@@ -19,8 +19,8 @@ from scipy import stats
 
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import estimate
+from virkning.designs.staggered.findings import ALONE, TOGETHER
 from virkning.designs.staggered_adoption import StaggeredAdoption
-from virkning.designs.staggered_findings import ALONE, TOGETHER
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate
 from virkning.numerics.group_time import (

@@ -21,8 +21,8 @@ from scipy.optimize import minimize
 
 from virkning.data import Constraints, Field, Tables, load_schema
 from virkning.designs import estimate
-from virkning.designs.donor_panel import units_of
-from virkning.designs.donor_placebos import in_space_test
+from virkning.designs.donors.panel import units_of
+from virkning.designs.donors.placebos import in_space_test
 from virkning.designs.synthetic_control import SyntheticControl
 from virkning.estimand import Outcome
 from virkning.estimates import Estimate

@@ -9,7 +9,7 @@ from scipy import stats
 from .. import language
 from ..data import Tables
 from ..designs import EvaluationDesign, RandomisedTrial
-from ..designs.comparison_terms import with_constant
+from ..designs.comparison.terms import with_constant
 from ..designs.findings import Drawing
 from ..designs.paths import PERSONS, value_columns
 from ..disclosure import Column, Table

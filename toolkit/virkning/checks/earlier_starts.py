@@ -17,8 +17,8 @@ from ..data.timeline import UnorderedPeriodsError, timeline
 from ..designs.difference_in_differences import DifferenceInDifferences
 from ..designs.evaluation import EvaluationDesign
 from ..designs.interrupted_time_series import InterruptedTimeSeries
+from ..designs.staggered.panel import start_positions, timeline_of
 from ..designs.staggered_adoption import StaggeredAdoption
-from ..designs.staggered_panel import start_positions, timeline_of
 from ..designs.synthetic_control import SyntheticControl
 
 # A line, or a mix of places, needs at least so many periods before a made-up start, and after it.

@@ -16,9 +16,9 @@ from ..designs.difference_in_differences import DifferenceInDifferences
 from ..designs.evaluation import EvaluationDesign
 from ..designs.paths import axis_of
 from ..designs.periods import rows_of
+from ..designs.staggered.panel import Followed, follow
+from ..designs.staggered.terms import before_the_start, freedom_of, shares_of
 from ..designs.staggered_adoption import StaggeredAdoption
-from ..designs.staggered_panel import Followed, follow
-from ..designs.staggered_terms import before_the_start, freedom_of, shares_of
 from ..designs.steps import EVENT
 from ..estimand import Outcome
 from ..estimates import Estimate

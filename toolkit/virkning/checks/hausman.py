@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import Tables
 from ..designs import EvaluationDesign, Panel
-from ..designs.panel_fits import WITHIN
+from ..designs.panels.fits import WITHIN
 from ..estimates import Estimates
 from .found import Words, finding_of, judged, not_made
 from .results import CheckResult, CheckSettings

@@ -12,7 +12,7 @@ from scipy import stats
 from .. import language
 from ..data import Tables
 from ..designs import EvaluationDesign, MatchedComparison
-from ..designs import comparison_terms as terms
+from ..designs.comparison import terms
 from ..designs.findings import Drawing
 from ..designs.paths import PERSONS, value_columns
 from ..designs.refusals import not_numbers, unknown_column

@@ -9,7 +9,7 @@ import numpy as np
 from .. import language
 from ..data import Tables
 from ..designs import EvaluationDesign, InstrumentalVariables
-from ..designs.two_stage import Diagnosis, set_in_words
+from ..designs.instruments.two_stage import Diagnosis, set_in_words
 from ..estimates import Estimates
 from .found import Words, judged, not_made
 from .results import CheckResult, CheckSettings

@@ -8,8 +8,8 @@ import pandas as pd
 from .. import language
 from ..data import Tables
 from ..designs import EvaluationDesign, SyntheticControl
-from ..designs.donor_panel import units_of
-from ..designs.donor_placebos import PlaceboTest, in_space_test
+from ..designs.donors.panel import units_of
+from ..designs.donors.placebos import PlaceboTest, in_space_test
 from ..designs.paths import PERSONS
 from ..disclosure import Column, Table
 from ..estimates import Estimate, Estimates

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data import Tables
 from ..designs import DifferenceInDifferences, EvaluationDesign, MatchedComparison, RandomisedTrial
-from ..designs import comparison_terms as terms
+from ..designs.comparison import terms
 from ..errors import DesignError
 from ..numerics.concentration import persons_behind_mean
 from ..numerics.logit import BinaryFit

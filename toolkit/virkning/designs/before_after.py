@@ -23,7 +23,7 @@ from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding
 from .steps import RETURN
-from .two_way_refusals import ColumnsNamed
+from .two_way.refusals import ColumnsNamed
 from .words import Assumption, DesignWords
 
 Array = NDArray[np.float64]

@@ -14,13 +14,15 @@ from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..provenance import Digests
 from ..specification import Specification
-from . import periods, two_way_findings, two_way_refusals
+from . import periods
 from .assembly import Analysed, Term
 from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding
-from .two_way import (
+from .two_way import findings as two_way_findings
+from .two_way import refusals as two_way_refusals
+from .two_way.fits import (
     Estimator,
     Observed,
     StandardErrors,
@@ -30,7 +32,7 @@ from .two_way import (
     refuse_impossible,
     regressors,
 )
-from .two_way_path import GapPath, gap_path, path_warnings
+from .two_way.path import GapPath, gap_path, path_warnings
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008), and far

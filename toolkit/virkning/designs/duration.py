@@ -16,17 +16,18 @@ from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics import survival
 from ..provenance import Digests
-from . import duration_findings, refusals
-from . import duration_refusals as own_refusals
+from . import refusals
 from .assembly import Analysed, Question, Term
 from .degrees_of_freedom import DESCRIPTION, Rule
-from .duration_curves import Array, Shown
-from .duration_follow_up import Followed, FollowUp, Place, follow, is_known, place_of
-from .duration_terms import NO_SPREAD, Compared, Estimator, contributions, fit_or_reason, term_name, warnings_of
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding
 from .regression import StandardErrors, refuse_impossible
+from .survival import findings as duration_findings
+from .survival import refusals as own_refusals
+from .survival.curves import Array, Shown
+from .survival.follow_up import Followed, FollowUp, Place, follow, is_known, place_of
+from .survival.terms import NO_SPREAD, Compared, Estimator, contributions, fit_or_reason, term_name, warnings_of
 from .words import Assumption, DesignWords
 
 WORDS = DesignWords(

@@ -20,13 +20,13 @@ from ..numerics.instruments import Errors
 from ..numerics.least_squares import dependent_column
 from ..provenance import Digests
 from ..specification import Specification
-from . import instrument_findings as beside
-from . import instrument_refusals as refusals
 from .assembly import Analysed, Term
 from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
 from .findings import Finding
-from .two_stage import (
+from .instruments import findings as beside
+from .instruments import refusals
+from .instruments.two_stage import (
     BesideEstimator,
     Diagnosis,
     InstrumentEstimator,

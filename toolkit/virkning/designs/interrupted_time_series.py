@@ -16,14 +16,15 @@ from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.segmented_trend import Changes, Season, SeasonKind
 from ..numerics.serial_correlation import LagRule
 from ..specification import Specification
-from . import series_findings, series_refusals
 from .assembly import Analysed
 from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding
-from .series_means import SeriesPair, rows_used, series_of
-from .series_terms import Estimator, Fitted, Headline, cannot_fit, cautions, fit, lag_of, terms_of
+from .series import findings as series_findings
+from .series import refusals as series_refusals
+from .series.means import SeriesPair, rows_used, series_of
+from .series.terms import Estimator, Fitted, Headline, cannot_fit, cautions, fit, lag_of, terms_of
 from .words import Assumption, DesignWords
 
 SINGLE = EvidenceLevel(

@@ -14,11 +14,10 @@ from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.logit import Link
 from ..provenance import Digests
-from . import comparison_refusals as refusals
-from . import comparison_terms as terms
 from .assembly import Analysed, Array
-from .comparison_choices import NEEDS_SCORE, Choice, Estimator, Matching, StandardErrors, Target, Trimming
-from .comparison_findings import Compared, findings_of
+from .comparison import refusals, terms
+from .comparison.choices import NEEDS_SCORE, Choice, Estimator, Matching, StandardErrors, Target, Trimming
+from .comparison.findings import Compared, findings_of
 from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion, without_outcome

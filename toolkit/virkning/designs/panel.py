@@ -15,14 +15,14 @@ from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.panels import NestedEffects, WaldTest
 from ..provenance import Digests
 from ..specification import Specification
-from . import panel_refusals as refusals
 from .assembly import Analysed, Term
 from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding
-from .panel_findings import Shown, findings_of
-from .panel_fits import (
+from .panels import refusals
+from .panels.findings import Shown, findings_of
+from .panels.fits import (
     PanelErrors,
     PanelEstimator,
     PanelSample,
@@ -32,7 +32,7 @@ from .panel_fits import (
     regression_of,
     term_of,
 )
-from .panel_rows import PERSON, rows_of
+from .panels.rows import PERSON, rows_of
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008).

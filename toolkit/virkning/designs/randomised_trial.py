@@ -16,14 +16,16 @@ from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.assignment import Lottery
 from ..provenance import Digests
 from ..specification import Specification
-from . import trial_findings, trial_terms, trial_warnings
-from . import trial_refusals as refusals
 from .assembly import Analysed, Term
 from .degrees_of_freedom import DESCRIPTION, Rule
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion, without_outcome
 from .findings import Finding
 from .regression import BY_CLUSTER, Estimator, Sample, StandardErrors, refuse_impossible
+from .trial import findings as trial_findings
+from .trial import refusals
+from .trial import terms as trial_terms
+from .trial import warnings as trial_warnings
 from .words import Assumption, DesignWords
 
 WORDS = DesignWords(

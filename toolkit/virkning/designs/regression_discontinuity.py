@@ -23,11 +23,11 @@ from ..numerics.bandwidth import LEAST_DIFFERENT, MANY_REPEATED, Selector, repea
 from ..numerics.discontinuity import Jump
 from ..numerics.local_polynomial import Errors, Kernel
 from ..provenance import Digests
-from . import discontinuity_findings as beside
-from . import discontinuity_refusals as refusals
 from .assembly import Analysed, Term
 from .degrees_of_freedom import LARGE_SAMPLE
-from .discontinuity_fit import Cut, Sample, Settings, TreatedSide, cut, is_on_treated_side
+from .discontinuity import findings as beside
+from .discontinuity import refusals
+from .discontinuity.fit import Cut, Sample, Settings, TreatedSide, cut, is_on_treated_side
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion, without_outcome
 from .findings import Finding

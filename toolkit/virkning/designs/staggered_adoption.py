@@ -16,15 +16,14 @@ from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.group_time import Aggregation, BasePeriod, Comparison, Rules
 from ..numerics.two_periods import Adjustment
 from ..provenance import Digests
-from . import staggered_disclosures as disclosures
-from . import staggered_findings as shown
-from . import staggered_refusals as refusals
 from .assembly import Analysed
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding
-from .staggered_panel import Followed, follow
-from .staggered_terms import Fitted, Units, fit
+from .staggered import disclosures, refusals
+from .staggered import findings as shown
+from .staggered.panel import Followed, follow
+from .staggered.terms import Fitted, Units, fit
 from .words import Assumption, DesignWords
 
 WORDS = DesignWords(

@@ -15,11 +15,11 @@ from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
 from ..numerics.synthetic_differences import Estimator, ImportanceRule, Solver
 from ..specification import Specification
-from . import donor_refusals as refusals
 from .assembly import Analysed
-from .donor_findings import findings_of
-from .donor_panel import Predictor, StandardErrors, Units, exclusions_of, units_of
-from .donor_terms import FreedomRule, fit
+from .donors import refusals
+from .donors.findings import findings_of
+from .donors.panel import Predictor, StandardErrors, Units, exclusions_of, units_of
+from .donors.terms import FreedomRule, fit
 from .evaluation import EvaluationDesign, Persons
 from .exclusions import Exclusion
 from .findings import Finding

@@ -1,0 +1,1 @@
+"""Parts of the design ``regression_discontinuity``: local fits at a cutoff."""

@@ -1,0 +1,1 @@
+"""Parts of the design ``panel``: regressions of persons over time."""

@@ -1,0 +1,1 @@
+"""Parts of the design ``interrupted_time_series``: means over time and their trend."""

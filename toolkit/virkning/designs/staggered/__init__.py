@@ -1,0 +1,1 @@
+"""Parts of the design ``staggered_adoption``: effects by cohort and period."""

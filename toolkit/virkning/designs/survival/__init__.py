@@ -1,0 +1,1 @@
+"""Parts of the design ``duration``: curves and follow-up of times to an event."""

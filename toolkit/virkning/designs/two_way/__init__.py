@@ -1,0 +1,1 @@
+"""Parts of the design ``difference_in_differences``: two groups, before and after."""
