@@ -10,11 +10,13 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from .checks import CheckSettings
+from .contract import Contract
 from .data import DataSpecification
 from .description import FlowStep, Partner, TargetGroup, TheoryOfChange, Tidier
 from .designs import Design
 from .disclosure import DisclosureRule
-from .errors import ProgrammeError, did_you_mean
+from .economy import Economy
+from .errors import ProgrammeError, UsageError, did_you_mean
 from .estimand import Outcome
 from .planning import Plan
 from .provenance import checksum, tree_checksum
@@ -23,6 +25,8 @@ from .specification import Specification, change, read_document, validate
 from .subgroups import Reach, Subgroup, Vulnerability
 
 FILE = "programme.yml"
+# Both are optional; changes of them begin with the name: ``contract.metrics...``, ``economy.discounting...``.
+CONTRACT, ECONOMY = "contract.yml", "economy.yml"
 PROSE = ("what.md", "why.md", "how.md")
 
 
@@ -103,8 +107,16 @@ class Programme:
     Parts of the specification are read as attributes: ``programme.design``, ``programme.outcomes``, ``programme.data``.
     """
 
-    def __init__(self, folder: Path, specification: ProgrammeSpecification, changes: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        specification: ProgrammeSpecification,
+        changes: Mapping[str, Any],
+        contract: Contract | None = None,
+        economy: Economy | None = None,
+    ) -> None:
         self._folder, self._specification, self._changes = folder, specification, dict(changes)
+        self._contract, self._economy = contract, economy
 
     @classmethod
     def read(cls, place: str | Path, changes: Mapping[str, Any] | None = None) -> Programme:
@@ -115,18 +127,23 @@ class Programme:
         place : str or Path
             A folder, or the name of a programme below ``programmes/`` here or among the shipped ones.
         changes : mapping of str to value, optional
-            Dotted path to value, for this one run: ``{"design.confidence": 0.90}``.
+            Dotted path to value, for this one run: ``{"design.confidence": 0.90}``; paths that begin with ``contract.``
+            or ``economy.`` change the files of these names.
 
         Raises
         ------
         ProgrammeError
-            There is no such programme, or its specification is wrong.
+            There is no such programme, or its specification, contract or economy is wrong.
+        DataError
+            A table that the economy names cannot be read.
         UsageError
             A changed path does not exist or the value does not fit its type.
         """
         found = find(place)
-        document = read_document(found / FILE, FILE)
-        document = change(document, ProgrammeSpecification, changes or {})
+        given = dict(changes or {})
+        of_contract = _taken(given, "contract", found / CONTRACT)
+        of_economy = _taken(given, "economy", found / ECONOMY)
+        document = change(read_document(found / FILE, FILE), ProgrammeSpecification, given)
         specification = validate(document, ProgrammeSpecification)
         missing = [name for name in PROSE if not (found / name).is_file()]
         if missing:
@@ -137,7 +154,10 @@ class Programme:
                 why="A reader needs to know what is done, why and how before believing what comes of it.",
                 do=f"Write {missing[0]}: one heading and a few paragraphs.",
             )
-        return cls(found, specification, changes or {})
+        contract = Contract.read(found, of_contract) if (found / CONTRACT).is_file() else None
+        steps = {path.partition(".")[2]: value for path, value in of_economy.items()}
+        economy = Economy.read(found, steps) if (found / ECONOMY).is_file() else None
+        return cls(found, specification, changes or {}, contract, economy)
 
     @property
     def folder(self) -> Path:
@@ -208,6 +228,54 @@ class Programme:
         return self._specification.plan
 
     @property
+    def contract(self) -> Contract:
+        """The outcomes contract.
+
+        Raises
+        ------
+        ProgrammeError
+            The programme has none.
+        """
+        if self._contract is None:
+            raise ProgrammeError(
+                "programme.no_contract",
+                f"The programme has no {CONTRACT}.",
+                where=self.name,
+                why="Nothing is paid without a contract's terms.",
+                do="Write one; «virkning schema contract» prints what it can say.",
+            )
+        return self._contract
+
+    @property
+    def has_contract(self) -> bool:
+        """Whether somebody pays by results."""
+        return self._contract is not None
+
+    @property
+    def economy(self) -> Economy:
+        """What the programme costs, and what its effects are worth.
+
+        Raises
+        ------
+        ProgrammeError
+            The programme says nothing about either.
+        """
+        if self._economy is None:
+            raise ProgrammeError(
+                "programme.no_economy",
+                f"The programme has no {ECONOMY}.",
+                where=self.name,
+                why="Whether it pays cannot be told without costs and values.",
+                do="Write one; «virkning schema economy» prints what it can say.",
+            )
+        return self._economy
+
+    @property
+    def has_economy(self) -> bool:
+        """Whether costs and values are known."""
+        return self._economy is not None
+
+    @property
     def outcomes(self) -> Mapping[str, Outcome]:
         """The outcomes by measure, the primary one first."""
         return dict(sorted(self._specification.outcomes.items(), key=lambda item: not item[1].primary))
@@ -218,8 +286,13 @@ class Programme:
         return self._specification.publication.disclosure
 
     def resolved(self) -> dict[str, Any]:
-        """Return the specification with all defaults, as plain values."""
-        return self._specification.model_dump(mode="json")
+        """Return the specification with all defaults, as plain values; contract and economy under their names."""
+        values = self._specification.model_dump(mode="json")
+        if self._contract is not None:
+            values["contract"] = self._contract.model_dump(mode="json")
+        if self._economy is not None:
+            values["economy"] = self._economy.specification.model_dump(mode="json")
+        return values
 
     def checksum(self) -> str:
         """Return the SHA-256 of the resolved specification and every file in the folder (data and prose)."""
@@ -227,6 +300,26 @@ class Programme:
 
     def __repr__(self) -> str:
         return f"Programme({self.name!r}, title={self._specification.title!r})"
+
+
+def _taken(changes: dict[str, Any], part: str, file: Path) -> dict[str, Any]:
+    """Take the changes of one part out of those of the programme.
+
+    Raises
+    ------
+    UsageError
+        There are some, and no such file.
+    """
+    taken = {path: changes.pop(path) for path in list(changes) if path.partition(".")[0] == part}
+    if taken and not file.is_file():
+        raise UsageError(
+            "usage.unknown_path",
+            f"There is no «{next(iter(taken))}»: the programme has no {file.name}.",
+            where=file.parent.name,
+            why="A change of what does not exist would silently change nothing.",
+            do=f"Write {file.name}, or leave the change out.",
+        )
+    return taken
 
 
 def find(place: str | Path) -> Path:
