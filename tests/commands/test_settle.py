@@ -11,7 +11,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-CONTRACTS = Path(__file__).parents[1] / "validation" / "contracts"
+CONTRACTS = Path(__file__).parents[2] / "book" / "contracts"
 
 
 @pytest.fixture
@@ -102,3 +102,22 @@ def test_contract_has_a_schema(virkning) -> None:
     schema = json.loads(virkning("schema", "contract").stdout)
     assert schema["additionalProperties"] is False
     assert "MarginalTiers" in schema["$defs"]
+
+
+def test_settle_writes_the_public_records_standard(virkning, denver: Path, tmp_path: Path) -> None:
+    done = virkning("settle", "denver", "--indigo", "denver.json")
+    assert done.returncode == 0, done.stderr
+    project = json.loads((tmp_path / "denver.json").read_text(encoding="utf-8"), parse_float=Decimal)
+    paid = project["overall_project_finance"]["total_outcome_payments_made"]["amount"]["value"]
+    assert paid == Decimal("9638911.36")
+
+
+def test_settle_estimates_what_the_contract_of_a_programme_pays_for(virkning) -> None:
+    """Six months in work: the effect per 100 people, rounded to one decimal, on the ramp of the contract."""
+    done = virkning("settle", "ungevej", "--json")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    result = next(row for row in values["ledger"] if row["metric"] == "employment_6_months" and row["kind"] == "price")
+    priced = (Decimal(result["input"]) - Decimal("0.5")) / Decimal("3.5") * 8_000_000
+    assert round(Decimal(result["after"]), 2) == round(priced, 2)
+    assert Decimal(values["total"]) > 865 * 5000 + 789 * 3000

@@ -423,7 +423,7 @@ def test_an_investor_who_also_pays_earns_on_the_investment_only() -> None:
 
 def test_contract_in_words_names_every_term() -> None:
     sentences = " ".join(contract_in_words(contract()))
-    for part in ("City is payer and verifier", "100.00 DKK a unit", "rounded to 2 decimals", "30 days after"):
+    for part in ("City: payer and verifier", "100.00 DKK a unit", "rounded to 2 decimals", "30 days after"):
         assert part in sentences
 
 

@@ -58,6 +58,16 @@ def payers(draw: st.DrawFn) -> dict[str, Any]:
     return {"payers": both, "remainder_to": draw(st.sampled_from(["city", "state"]))}
 
 
+@st.composite
+def instalments(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Return no instalments, or two to four of them whose shares add up to 1."""
+    cuts = sorted(draw(st.lists(st.integers(1, 99), max_size=3, unique=True)))
+    if not cuts:
+        return []
+    shares = [Decimal(high - low) / 100 for low, high in pairwise([0, *cuts, 100])]
+    return [{"share": str(share), "after_months": 12 * i} for i, share in enumerate(shares)]
+
+
 def cap(name: str, most: str, spread: str, **terms: Any) -> dict[str, Any]:
     return {"type": "cap", "name": name, "most": most, "spread": spread, **terms}
 
@@ -82,8 +92,9 @@ def orders(draw: st.DrawFn, *, nested: bool) -> list[dict[str, Any]]:
 
 @st.composite
 def agreements(draw: st.DrawFn, *, nested: bool = False) -> Contract:
+    both_ways = {"upwards": "paid", "downwards": "clawed_back"}
     metrics = {
-        name: metric(draw(prices()), **draw(payers()), restatement={"upwards": "paid", "downwards": "clawed_back"})
+        name: metric(draw(prices()), **draw(payers()), restatement=both_ways, instalments=draw(instalments()))
         for name in ("a", "b", "c")[: draw(st.integers(1, 3))]
     }
     return contract(metrics=metrics, order=draw(orders(nested=nested)))
@@ -136,6 +147,20 @@ def test_payers_metrics_and_periods_add_up_to_the_total(case: tuple[Contract, li
     for column in ("payer", "metric", "period", "payable_on"):
         assert sum(sums(settled, column).values()) == settled.total.amount
         assert sum(settled.by(column)["amount"]) == settled.total.amount
+
+
+@relaxed
+@given(cases())
+def test_instalments_add_up_to_the_line_and_never_come_before_it(case: tuple[Contract, list[ResultRow]]) -> None:
+    terms, found = case
+    settled = settle(terms, Results(tuple(found)))
+    paid = sums(settled, "line", "payer")
+    assert all(paid[part.figure.key.line, part.payer] == part.amount for part in settled._parts)
+    for payment in settled.payments:
+        dates = [day for _, day in terms.instalments_of(payment.metric, payment.period)]
+        assert payment.payable_on in dates
+        assert payment.payable_on >= terms.payable_on(payment.metric, payment.period)
+        assert payment.known >= 0
 
 
 @relaxed
@@ -315,7 +340,7 @@ def test_ledger_keeps_its_own_schema(case: tuple[Contract, list[ResultRow]]) -> 
     settled = settle(case[0], Results(tuple(case[1])))
     ledger = settled.ledger
     last = ledger.groupby(["line", "payer"], sort=False)["after"].last()
-    ends = {(p.line, p.payer): p.known for p in settled.payments}
+    ends = sums(settled, "line", "payer")
     assert {key: last[key] for key in ends} == ends
     assert ledger["term"].str.startswith("contract.").all()
     assert set(ledger["input"].map(type)) == {Decimal}

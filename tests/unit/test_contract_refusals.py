@@ -14,7 +14,9 @@ import yaml
 from pydantic import ValidationError
 
 from virkning.contract import Contract, ContractFile, Results, settle
+from virkning.contract.acceptance import require_estimable
 from virkning.contract.results import ResultRow
+from virkning.contract.statement import settle_files
 from virkning.errors import DataError, ProgrammeError, UsageError, VirkningError
 from virkning.money import parse
 from virkning.specification import read_document
@@ -23,6 +25,7 @@ from .contract_examples import contract, metric, price, row, rows, terms
 
 CENTS = {"type": "round", "digits": 2, "method": "half_up"}
 PEOPLE = {"type": "people"}
+PART = {"share": "0.4", "after_months": 0}
 
 
 def cap(name: str = "c", **values: Any) -> dict[str, Any]:
@@ -139,6 +142,11 @@ CONTRACTS: dict[str, tuple[dict[str, Any], str]] = {
             {**TRIGGER, "only_if": {"metric": "jobs", "threshold": 1, "at_threshold": "reached", "must_be": "reached"}}
         ),
         "own condition",
+    ),
+    "instalments that do not add up": (jobs(instalments=[PART, {**PART, "after_months": 12}]), "add up to 1"),
+    "instalments out of order": (
+        jobs(instalments=[{"share": "0.5", "after_months": 12}, {"share": "0.5", "after_months": 12}]),
+        "follow each other in time",
     ),
     "a price per day for jobs": (jobs(price("per_day", price=1)), "type days"),
     "an amount in jobs": (jobs(price("as_given", version="1")), "metric's unit"),
@@ -367,3 +375,31 @@ def test_binary_numbers_are_refused_in_results() -> None:
 def test_contract_in_memory_refuses_binary_numbers() -> None:
     with pytest.raises(ValidationError, match="binary number"):
         ContractFile.model_validate({"contract": terms(**jobs(price(price=0.1)))})
+
+
+EFFECT = {"type": "effect", "measure": "employed", "form": "level", "direction": "increase", "period": "first"}
+BY_EFFECT = {
+    "kind": EFFECT,
+    "counterfactual": {"type": "estimated", "design": "randomised_trial"},
+    "result_rounding": {"digits": 1, "method": "half_even"},
+}
+
+
+@pytest.mark.parametrize(
+    ("measures", "design", "says"),
+    [(("employed_12",), "randomised_trial", "not among"), (("employed",), "panel", "agreed on the design")],
+)
+def test_contract_that_the_programme_cannot_estimate_is_refused_before_it_runs(
+    measures: tuple[str, ...], design: str, says: str
+) -> None:
+    agreed = contract(**jobs(**BY_EFFECT))
+    require_estimable(agreed, ("employed",), "randomised_trial")
+    with pytest.raises(ProgrammeError, match=says):
+        require_estimable(agreed, measures, design)
+
+
+def test_contract_that_pays_for_effects_needs_its_programme(tmp_path: Path) -> None:
+    values = yaml.safe_dump({"contract": terms(**jobs(**BY_EFFECT))})
+    (tmp_path / "contract.yml").write_text(values, encoding="utf-8")
+    with pytest.raises(UsageError, match="no programme is named"):
+        settle_files(tmp_path)

@@ -1,6 +1,6 @@
 """Real contracts settle to their published figures; what is assumed in them is marked in their own files.
 
-Each folder of ``contracts/`` is one contract with its results, each figure marked published, derived, assumed or
+Each folder of ``book/contracts/`` is one contract with its results, each figure marked published, derived, assumed or
 synthetic beside its source.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from virkning.contract import Contract, Results, Settlement, internal_rate, settle
 from virkning.errors import ProgrammeError
 
-CONTRACTS = Path(__file__).parent / "contracts"
+CONTRACTS = Path(__file__).parents[2] / "book" / "contracts"
 NAMES = sorted(path.name for path in CONTRACTS.iterdir())
 
 

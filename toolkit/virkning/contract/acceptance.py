@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from ..data.read import broken_rules
-from ..errors import Problem, did_you_mean, nearest
+from ..errors import Problem, ProgrammeError, did_you_mean, nearest
 from ..money import ZERO
 from .consistency import COUNTED, has_pairs
 from .measures import ClaimsResult, DaysResult, EffectResult, FrequencyResult, PeopleResult, ShareResult
@@ -35,6 +35,44 @@ def require_fitting(contract: Contract, results: Results) -> None:
         problems = [Problem("results", "", "there is nothing to settle", 0)]
     if problems:
         raise broken_rules(problems, results.name, " Compare with contract.yml.")
+
+
+def require_estimable(contract: Contract, measures: Collection[str], design: str) -> None:
+    """Refuse a contract whose effects a programme cannot estimate, before anything is estimated.
+
+    Parameters
+    ----------
+    contract : Contract
+    measures : collection of str
+        The programme's outcomes.
+    design : str
+        The type of its design.
+
+    Raises
+    ------
+    ProgrammeError
+        A measure is not among the outcomes, or another design was agreed on.
+    """
+    for name, metric in contract.metrics.items():
+        if not isinstance(metric.result, EffectResult):
+            continue
+        if metric.result.measure not in measures:
+            raise ProgrammeError(
+                "contract.unknown_measure",
+                f"The contract pays for «{metric.result.measure}», which is not among the programme's outcomes.",
+                where=f"contract.metrics.{name}.result.measure",
+                why="There would be no estimate to settle.",
+                do=did_you_mean(metric.result.measure, measures),
+            )
+        agreed = getattr(metric.counterfactual, "design", design)
+        if agreed != design:
+            raise ProgrammeError(
+                "contract.other_design",
+                f"The contract agreed on the design «{agreed}»; the programme has «{design}».",
+                where=f"contract.metrics.{name}.counterfactual.design",
+                why="Another comparison can give another effect, and another payment.",
+                do="Use the agreed design, or amend the contract.",
+            )
 
 
 def _count(column: str, rule: str, rows: Sequence[ResultRow]) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ from .measures import (
     ShareResult,
 )
 from .order import Cap, Floor, PersonCap, Round, Split, Step
-from .pricing import HAS_EDGES, Condition, MarginalTiers, PerUnit, ShareOfSaving
+from .pricing import HAS_EDGES, PerUnit, ShareOfSaving, conditions_of
 
 if TYPE_CHECKING:
     from .terms import Contract, Metric
@@ -86,6 +86,11 @@ def _in_metric(contract: Contract, name: str, metric: Metric) -> Iterator[str]:
     jumps = any(isinstance(price, HAS_EDGES) or price.only_if for price in metric.prices)
     if jumps and metric.result_rounding is None:
         yield f"{where}.result_rounding: the price jumps at an edge; say how the result is rounded before it, or exact"
+    parts = metric.instalments
+    if parts and sum(part.share for part in parts) != 1:
+        yield f"{where}.instalments: the shares do not add up to 1"
+    if any(one.after_months >= other.after_months for one, other in pairwise(parts)):
+        yield f"{where}.instalments: they must follow each other in time"
     if metric.sample:
         sample = metric.sample
         if sample.least_people is None and sample.least_matched_share is None:
@@ -93,15 +98,6 @@ def _in_metric(contract: Contract, name: str, metric: Metric) -> Iterator[str]:
         if (sample.otherwise == "pays_amount") != (sample.amount is not None):
             yield f"{where}.sample: «amount» belongs to «otherwise: pays_amount», and to nothing else"
     yield from _party(contract, metric.evidence.verifier, "", f"{where}.evidence.verifier")
-
-
-def _conditions(metric: Metric) -> Iterator[Condition]:
-    for price in metric.prices:
-        if price.only_if:
-            yield price.only_if
-        for part in price.slices if isinstance(price, MarginalTiers) else ():
-            if part.only_if:
-                yield part.only_if
 
 
 def _in_prices(contract: Contract, name: str, metric: Metric) -> Iterator[str]:
@@ -127,7 +123,7 @@ def _in_prices(contract: Contract, name: str, metric: Metric) -> Iterator[str]:
             yield f"{where}: without «saving» the result is itself the saving, so its unit is {contract.currency}"
         if price.type == "as_given" and metric.unit != contract.currency:
             yield f"{where}: an amount as given is in {contract.currency}, so that is the metric's unit"
-    for condition in _conditions(metric):
+    for condition in conditions_of(metric.prices):
         yield from _unknown(condition.metric, contract.metrics, "metric", f"{where}.only_if")
         other_metric = contract.metrics.get(condition.metric)
         if condition.metric == name:

@@ -96,7 +96,7 @@ def _line(contract: Contract, part: Part) -> list[dict[str, Any]]:
         "period": key.period,
         "cohort": key.cohort,
         "group": key.group,
-        "unit": contract.metrics[key.metric].unit,
+        "unit": contract.metrics[key.metric].result_unit,
         "source": figure.source,
         "n_people": figure.n_people,
         "currency": contract.currency,

@@ -149,6 +149,13 @@ class Evidence(Specification):
     lag_days: int = Field(ge=0, description="Days from the end of the period to the payment.")
 
 
+class Instalment(Specification):
+    """A part of a payment that is paid later."""
+
+    share: Share = Field(gt=0, description="Of each payer's part.")
+    after_months: int = Field(ge=0, le=600, description="Calendar months after the payment date; 0 is on it.")
+
+
 class Sample(Specification):
     """How many people a result must rest on, and how well they must be matched."""
 

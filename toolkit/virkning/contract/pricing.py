@@ -5,7 +5,7 @@ Each price is in force from a date. ``None`` as an amount means that the price i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -212,6 +212,16 @@ Price = Annotated[
 ]
 HAS_EDGES = (Trigger, Steps, Ramp)
 """Prices that jump: the rounding of the result before the test must be stated."""
+
+
+def conditions_of(prices: Sequence[Price]) -> tuple[Condition, ...]:
+    """Return every condition on another metric, of the prices and of their slices."""
+    return tuple(
+        condition
+        for price in prices
+        for condition in (price.only_if, *(part.only_if for part in getattr(price, "slices", ())))
+        if condition is not None
+    )
 
 
 def amount_of(

@@ -146,6 +146,17 @@ def _row(values: dict[Any, Any]) -> ResultRow:
     return ResultRow(**given)
 
 
+def results_beside(folder: Path) -> Results | None:
+    """Return the results that lie in a programme's folder; None where there are none.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or breaks its schema.
+    """
+    return Results.read(folder / FILE) if (folder / FILE).is_file() else None
+
+
 def from_effects(contract: Contract, effects: Estimates) -> Results:
     """Return the results that a run's estimates give to the metrics of type effect.
 
@@ -187,32 +198,48 @@ def _effect_row(name: str, metric: Metric, result: EffectResult, effects: Estima
         )
     # A binary number is exact too: its decimal digits are kept here and rounded by the metric's own rule.
     value = Decimal.from_float(float(rows["value"].iloc[0]))
-    scale = {
-        "level": Decimal(1),
-        "per_100": Decimal(100),
-        "total": Decimal(int(rows["n_treated"].iloc[0])),
-        "relative_percent": None,
-    }[result.form]
-    if scale is None:
-        if estimate.comparison_mean <= 0:
-            raise DataError(
-                "contract.zero_comparison",
-                "The comparison group's mean is not above zero, so no relative change exists.",
-                where=f"contract.metrics.{name}",
-                do="Agree on the level, or on the change per 100 people.",
-            )
-        scale = Decimal(100) / Decimal.from_float(estimate.comparison_mean)
+    scale = scale_of(name, result, estimate, int(rows["n_treated"].iloc[0]))
     return ResultRow(
         result_id=f"effect on {result.measure}",
         metric=name,
         period=result.period,
-        value=value * scale * (1 if result.direction == "increase" else -1),
+        value=value * scale,
         n_people=estimate.n_units,
         standing="derived",
         source=f"this run: {estimate.method.name}, {rows['term'].iloc[0]}, "
         f"data {estimate.provenance.data_checksum[:12]}",
         is_estimate=True,
     )
+
+
+def scale_of(name: str, result: EffectResult, estimate: Estimate, n_treated: int) -> Decimal:
+    """Return what an estimate is multiplied by to become the contract's result, with the sign of what is paid for.
+
+    Parameters
+    ----------
+    name : str
+        The metric, for messages.
+    result : EffectResult
+    estimate : Estimate
+    n_treated : int
+        Persons in the programme, for totals.
+
+    Raises
+    ------
+    DataError
+        The comparison group's mean is not above zero, and a relative change was agreed on.
+    """
+    sign = 1 if result.direction == "increase" else -1
+    if result.form != "relative_percent":
+        return sign * Decimal({"level": 1, "per_100": 100, "total": n_treated}[result.form])
+    if estimate.comparison_mean <= 0:
+        raise DataError(
+            "contract.zero_comparison",
+            "The comparison group's mean is not above zero, so no relative change exists.",
+            where=f"contract.metrics.{name}",
+            do="Agree on the level, or on the change per 100 people.",
+        )
+    return sign * Decimal(100) / Decimal.from_float(estimate.comparison_mean)
 
 
 def _refuse_other_design(name: str, metric: Metric, estimate: Estimate) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -13,7 +13,8 @@ import pandas as pd
 from ..disclosure import Table
 from ..errors import DataError, ProgrammeError
 from ..estimates import Estimates
-from ..money import ZERO, Money, Rounding, exact, in_words, percent, plain
+from ..language import join
+from ..money import ZERO, Money, Rounding, digits, exact, in_words, percent, plain
 from . import ledger as books
 from .acceptance import require_fitting
 from .corrections import true_ups
@@ -22,7 +23,7 @@ from .ledger import Payment
 from .limits import apply
 from .lines import Entry, Part
 from .measures import Sample
-from .pricing import PerUnit, Price, amount_of
+from .pricing import PerUnit, Price, amount_of, conditions_of
 from .results import ResultRow, Results, from_effects
 from .terms import Contract
 
@@ -101,6 +102,16 @@ class Settlement:
         self._require_prices()
         return books.summed(self.payments, column, self.contract)
 
+    def is_bound_by(self, name: str) -> bool:
+        """Tell whether a cap or floor of the contract's order changes an amount."""
+        terms = {
+            f"contract.order.{position} ({step.type})"
+            for position, step in enumerate(self.contract.order)
+            if getattr(step, "name", None) == name
+        }
+        entries = (entry for part in self._parts for entry in part.entries)
+        return any(entry.term in terms and entry.before != entry.after for entry in entries)
+
     def table(self) -> Table:
         """Return the payments as a table that must be cleared before it is published: it rests on people."""
         return books.payments_table(self.contract, self.payments)
@@ -158,11 +169,34 @@ def settle(contract: Contract, results: Results | Estimates, *, effects: Estimat
     with exact():
         first = [row for row in results.rows if not row.restates]
         parts, warnings = _settled(contract, first)
-        payments = tuple(_payment(part) for part in parts)
+        payments = tuple(payment for part in parts for payment in _payments(contract, part))
         corrected = true_ups(
-            contract, results.rows, payments, lambda rows: [_payment(part) for part in _settled(contract, rows)[0]]
+            contract,
+            results.rows,
+            payments,
+            lambda rows: [payment for part in _settled(contract, rows)[0] for payment in _payments(contract, part)],
         )
     return Settlement(contract, (*payments, *corrected), tuple(parts), warnings)
+
+
+def settle_programme(contract: Contract, results: Results | None, effects: Callable[[], Estimates]) -> Settlement:
+    """Settle a contract by what was counted, and by the effects where it pays for any.
+
+    Parameters
+    ----------
+    contract : Contract
+    results : Results, optional
+        Audited figures and claims.
+    effects : callable
+        Returns the estimates; called only if the contract pays for effects, since estimating takes time.
+
+    Raises
+    ------
+    DataError
+        There is nothing to settle, or results do not fit the contract.
+    """
+    given = Results(()) if results is None else results
+    return settle(contract, given, effects=effects() if contract.pays_for_effects else None)
 
 
 def _settled(contract: Contract, rows: Sequence[ResultRow]) -> tuple[list[Part], tuple[str, ...]]:
@@ -173,6 +207,8 @@ def _settled(contract: Contract, rows: Sequence[ResultRow]) -> tuple[list[Part],
         parts = apply(contract, step, f"contract.order.{position} ({step.type})", parts)
     if not any(step.type == "split" for step in contract.order):
         parts = [replace(part, payer=next(iter(contract.metrics[part.figure.key.metric].payers))) for part in parts]
+    for part in parts:
+        _divide_in_time(contract, part)
     warnings = tuple(dict.fromkeys(figure.warning for figure in found if figure.warning))
     return parts, warnings
 
@@ -244,9 +280,8 @@ def _indexed(contract: Contract, price: Price, period: str) -> Decimal:
 
 def _others(contract: Contract, figure: Figure, price: Price, found: Iterable[Figure]) -> dict[str, Decimal]:
     """Return the results of the metrics that a price tests, in the same period and, where it has any, cohort."""
-    conditions = [price.only_if, *(part.only_if for part in getattr(price, "slices", ()))]
     results: dict[str, Decimal] = {}
-    for name in dict.fromkeys(condition.metric for condition in conditions if condition is not None):
+    for name in dict.fromkeys(condition.metric for condition in conditions_of([price])):
         period = [each for each in found if each.key.metric == name and each.key.period == figure.key.period]
         same = [each for each in period if each.key.cohort == figure.key.cohort] or period
         if len(same) != 1 or not same[0].is_payable:
@@ -289,17 +324,35 @@ def _price_words(contract: Contract, price: Price, group: str, indexed: Decimal)
     return f"{words} [{price.source}]"
 
 
-def _payment(part: Part) -> Payment:
+def _divide_in_time(contract: Contract, part: Part) -> None:
+    """Write down in which parts a line is paid, where the contract says so."""
     key = part.figure.key
-    return Payment(
-        line=key.line,
-        kind="payment",
-        metric=key.metric,
-        period=key.period,
-        cohort=key.cohort,
-        group=key.group,
-        payer=part.payer,
-        amount=part.amount,
-        payable_on=part.payable_on,
-        n_people=part.figure.n_people,
-    )
+    if contract.metrics[key.metric].instalments:
+        dates = contract.instalments_of(key.metric, key.period)
+        rule = join([f"{percent(share)} on {day.isoformat()}" for share, day in dates])
+        part.becomes(part.known, "instalments", f"contract.metrics.{key.metric}.instalments", rule)
+
+
+def _payments(contract: Contract, part: Part) -> list[Payment]:
+    """Return the dated payments of one payer's part: shares are rounded down, the last one bears the rest."""
+    key, down = part.figure.key, Rounding(digits=digits(contract.currency), method="down")
+    dates = contract.instalments_of(key.metric, key.period)
+    amounts: list[Decimal | None] = [None] * len(dates)
+    if part.amount is not None:
+        first = [down.of(part.amount * share) for share, _ in dates[:-1]]
+        amounts = [*first, part.amount - sum(first, ZERO)]
+    return [
+        Payment(
+            line=key.line,
+            kind="payment",
+            metric=key.metric,
+            period=key.period,
+            cohort=key.cohort,
+            group=key.group,
+            payer=part.payer,
+            amount=amount,
+            payable_on=day,
+            n_people=part.figure.n_people,
+        )
+        for amount, (_, day) in zip(amounts, dates, strict=True)
+    ]

@@ -37,6 +37,14 @@ def settle_files(contract: str | Path, results: str | Path | None = None) -> Set
         No results are named, and none stand beside the contract.
     """
     terms = Contract.read(contract)
+    if terms.pays_for_effects:
+        raise UsageError(
+            "usage.needs_effects",
+            "The contract pays for effects that a programme's own run estimates, and no programme is named.",
+            where=contract_file(contract).name,
+            why="An effect that somebody typed in could not be followed back to its data.",
+            do="Name the programme: virkning settle PROGRAMME",
+        )
     file = contract_file(contract).parent / FILE if results is None else Path(results)
     if results is None and not file.is_file():
         raise UsageError(

@@ -6,6 +6,7 @@ What is not written is refused, never assumed: edges, rounding, order of limits,
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -19,11 +20,12 @@ from ..money import Currency, Number, Share
 from ..money import Day as Date
 from ..specification import Document, Specification, change, read_document, validate
 from .finance import Waterfall
-from .measures import Counterfactual, Evidence, Restatement, Result, ResultRounding, Sample
+from .measures import Counterfactual, EffectResult, Evidence, Instalment, Restatement, Result, ResultRounding, Sample
 from .order import Cap, Step
 from .pricing import Price
 
 FILE = "contract.yml"
+ONE = Decimal(1)
 Role = Literal["payer", "investor", "provider", "guarantor", "intermediary", "evaluator", "verifier"]
 NAME = r"^[a-z][a-z0-9_]{0,40}$"
 
@@ -89,11 +91,19 @@ class Metric(Specification):
     prices: tuple[Price, ...] = Field(min_length=1, description="Versions of the price, oldest first.")
     sample: Sample | None = None
     evidence: Evidence
+    instalments: tuple[Instalment, ...] = Field(
+        default=(), description="Paid in parts, first to last, shares together 1; left out: everything on one date."
+    )
     restatement: Restatement | None = Field(default=None, description="Needed as soon as a result is restated.")
     payers: dict[str, Share] = Field(min_length=1, description="Party: share of this metric's payment; together 1.")
     remainder_to: str | None = Field(
         default=None, description="With several payers: who bears what is left after rounding their shares down."
     )
+
+    @property
+    def result_unit(self) -> str:
+        """Unit of the result that is priced: per cent where a relative change is."""
+        return "per cent" if getattr(self.counterfactual, "form", "") == "relative_percent" else self.unit
 
     def price_in(self, period: Period) -> Price | None:
         """Return the version of the price in force on a period's first day; None when there is none yet."""
@@ -161,6 +171,16 @@ class Contract(Specification):
         """Return the date on which a metric's accepted results of a period are payable."""
         return self.periods[period].end + timedelta(days=self.metrics[metric].evidence.lag_days)
 
+    def instalments_of(self, metric: str, period: str) -> list[tuple[Decimal, date]]:
+        """Return the parts in which a metric's payment of a period falls due: share and date, first to last."""
+        first, parts = self.payable_on(metric, period), self.metrics[metric].instalments
+        return [(part.share, _months_later(first, part.after_months)) for part in parts] or [(ONE, first)]
+
+    @property
+    def pays_for_effects(self) -> bool:
+        """Whether any metric is settled by an effect that the programme's own run estimates."""
+        return any(isinstance(metric.result, EffectResult) for metric in self.metrics.values())
+
     @property
     def several_payers(self) -> bool:
         """Whether any metric's payment is divided."""
@@ -174,6 +194,12 @@ class Contract(Specification):
         """Return index of a year ÷ index of the base year; None when one of them is not listed."""
         values = self.indexes[index].values
         return None if base_year not in values or year not in values else values[year] / values[base_year]
+
+
+def _months_later(day: date, months: int) -> date:
+    """Return the same day of a later month, or that month's last day where it is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 class ContractFile(Specification):

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..language import join
-from ..money import in_words, percent, plain
-from .finance import Bonus, Fee, Recycling, RepayTranche, Residual, UpToReturn, WaterfallStep
-from .measures import FixedBaseline, HistoricalCohort, NoCounterfactual
-from .order import Cap, Floor, PersonCap, Round, Step
+from ..language import join, plural
+from ..money import Rounding, in_words, percent, plain
+from .measures import (
+    ClaimsResult,
+    DaysResult,
+    EffectResult,
+    FixedBaseline,
+    HistoricalCohort,
+    NoCounterfactual,
+    PeopleResult,
+    ShareResult,
+)
 from .pricing import (
     AsGiven,
     Condition,
@@ -20,7 +27,15 @@ from .pricing import (
     Steps,
     Trigger,
 )
+from .steps_in_words import step_in_words, waterfall_in_words
 from .terms import Contract, Metric
+
+_FORMS = {
+    "level": "",
+    "relative_percent": ", in per cent of the comparison group's mean",
+    "per_100": ", per 100 people",
+    "total": ", times the persons in the programme",
+}
 
 
 def contract_in_words(contract: Contract) -> tuple[str, ...]:
@@ -30,42 +45,122 @@ def contract_in_words(contract: Contract) -> tuple[str, ...]:
     ----------
     contract : Contract
     """
-    sentences = [f"{contract.title}: amounts in {contract.currency}. Source: {contract.source}."]
-    sentences += [f"{party.label} is {join(party.roles)}." for party in contract.parties.values()]
+    return tuple(sentence for sentences in sections_in_words(contract).values() for sentence in sentences)
+
+
+def sections_in_words(contract: Contract) -> dict[str, tuple[str, ...]]:
+    """Return the contract as sentences, section by section: parties, each outcome, limits in their order, waterfall.
+
+    Parameters
+    ----------
+    contract : Contract
+    """
+    periods = [f"{name} ({period.start} to {period.end})" for name, period in contract.periods.items()]
+    sections = {
+        "The parties": (
+            f"{contract.title}: amounts in {contract.currency}. Source: {contract.source}.",
+            *(f"{party.label}: {join(party.roles)}." for party in contract.parties.values()),
+            f"Results are settled for {plural(len(periods), 'period', 'periods')}: {join(periods)}.",
+            *(f"Cohort {cohort.label}: starts {cohort.start} to {cohort.end}." for cohort in contract.cohorts.values()),
+        )
+    }
     for metric in contract.metrics.values():
-        sentences += _metric(contract, metric)
-    sentences += [
+        sections[metric.label] = tuple(_metric(contract, metric))
+    sections["Limits, in this order"] = tuple(
         f"Step {position}: {step_in_words(step, contract)}" for position, step in enumerate(contract.order, start=1)
-    ]
+    )
     if contract.waterfall:
-        sentences += [
-            f"From each payment, {position}: {_flow(step, contract)}"
-            for position, step in enumerate(contract.waterfall.steps, start=1)
-        ]
-    return tuple(sentences)
+        sections["Where the money goes"] = waterfall_in_words(contract, contract.waterfall)
+    return sections
 
 
 def _metric(contract: Contract, metric: Metric) -> list[str]:
-    against = metric.counterfactual
-    if isinstance(against, NoCounterfactual):
-        compared = "nothing: the result is paid for as it is, whether or not the programme caused it"
-    elif isinstance(against, FixedBaseline | HistoricalCohort):
-        compared = f"{against.type.replace('_', ' ')} {plain(against.baseline)} {metric.unit} ({against.source})"
-    else:
-        compared = f"{against.type.replace('_', ' ')}"
     who = join([f"{contract.parties[name].label} ({percent(share)})" for name, share in metric.payers.items()])
     verifier = contract.parties[metric.evidence.verifier].label
+    window = f" Observed: {metric.window[:1].lower()}{metric.window[1:]}." if metric.window else ""
     weight = "" if metric.weight is None else f" Weight: {percent(metric.weight)}."
+    rounding = metric.result_rounding
+    before = f" Before it is priced, the result is {rounding.in_words()}." if isinstance(rounding, Rounding) else ""
     return [
-        f"{metric.label} is counted in {metric.unit} and compared with {compared}.{weight}",
+        f"{metric.label} is counted in {metric.unit} and {_compared(metric)}.{_result(metric)}{window}{weight}{before}",
         *(
             f"Since {price.since.isoformat()} (version {price.version}, {price.standing}): "
             f"{price_in_words(price, contract)}."
             for price in metric.prices
         ),
+        *_rules(metric, contract),
         f"It needs {join(metric.evidence.needs)}, is verified by {verifier}, and is payable "
-        f"{metric.evidence.lag_days} days after the end of the period by {who}.",
+        f"{metric.evidence.lag_days} days after the end of the period by {who}{_instalments(metric)}.",
     ]
+
+
+def _compared(metric: Metric) -> str:
+    against = metric.counterfactual
+    if isinstance(metric.result, EffectResult):
+        design = str(getattr(against, "design", "")).replace("_", " ")
+        return f"is the effect that the programme's own evaluation estimates ({design})"
+    if isinstance(against, NoCounterfactual):
+        return "compared with nothing: the result is paid for as it is, whether or not the programme caused it"
+    form = "the difference" if getattr(against, "form", "") == "difference" else "the change in per cent"
+    change = f"; {form} is paid for, where it is {'an increase' if _is_more(metric) else 'a decrease'}"
+    if isinstance(against, FixedBaseline | HistoricalCohort):
+        kind = against.type.replace("_", " ")
+        return f"compared with a {kind}, {plain(against.baseline)} {metric.unit} ({against.source}){change}"
+    return f"compared with a {against.type.replace('_', ' ')}{change}"
+
+
+def _is_more(metric: Metric) -> bool:
+    return getattr(metric.counterfactual, "direction", "increase") == "increase"
+
+
+def _result(metric: Metric) -> str:
+    match metric.result:
+        case EffectResult() as result:
+            which = "the headline" if result.term == "headline" else f"the estimate «{result.term}»"
+            less = "" if result.direction == "increase" else "; less of it is paid for"
+            measure = result.measure.replace("_", " ")
+            return f" It is {which} of «{measure}»{_FORMS[result.form]}, settled in {result.period}{less}."
+        case PeopleResult():
+            return " Each person counts once."
+        case ClaimsResult(most_per_person=int(most)) | DaysResult(most_per_person=int(most)):
+            return f" One person counts at most {plural(most, 'time', 'times')}."
+        case ShareResult() as result:
+            side = "at least" if result.direction == "increase" else "at most"
+            return (
+                f" It is the share of people with {side} {plain(result.bar)} (exactly there: "
+                f"{result.at_bar.replace('_', ' ')})."
+            )
+    return ""
+
+
+def _rules(metric: Metric, contract: Contract) -> list[str]:
+    """Return what happens to weak samples and to restated results."""
+    said = []
+    if metric.sample:
+        needs = []
+        if metric.sample.least_people is not None:
+            needs.append(f"at least {plural(metric.sample.least_people, 'person', 'people')}")
+        if metric.sample.least_matched_share is not None:
+            needs.append(f"a match for {percent(metric.sample.least_matched_share)} of them")
+        amount = "" if metric.sample.amount is None else f" ({in_words(metric.sample.amount, contract.currency)})"
+        otherwise = metric.sample.otherwise.replace("_", " ")
+        said.append(f"A result rests on {join(needs)}; otherwise it {_OTHERWISE.get(otherwise, otherwise)}{amount}.")
+    if metric.restatement:
+        up = metric.restatement.upwards.replace("_", " ")
+        down = metric.restatement.downwards.replace("_", " ")
+        said.append(f"When a result is restated, what is missing is {up}, and what was too much is {down}.")
+    return said
+
+
+_OTHERWISE = {"refused": "is refused", "pays amount": "pays an agreed amount"}
+
+
+def _instalments(metric: Metric) -> str:
+    parts = [
+        f"{percent(part.share)} {f'{part.after_months} months later' if part.after_months else 'at once'}"
+        for part in metric.instalments
+    ]
+    return f", in {len(parts)} instalments: {join(parts)}" if parts else ""
 
 
 def price_in_words(price: Price, contract: Contract, group: str = "") -> str:
@@ -138,43 +233,3 @@ def _per_unit(price: PerUnit, contract: Contract, group: str) -> str:
         return f"a price {each} that is not public"
     indexed = f", following the index {contract.indexes[price.indexation.index].label}" if price.indexation else ""
     return f"{in_words(price.price, contract.currency)} {contract.currency} {each}{indexed}"
-
-
-def step_in_words(step: Step, contract: Contract) -> str:
-    """Return one step of the order as a sentence."""
-    match step:
-        case PersonCap():
-            return f"no person is paid for beyond {in_words(step.most, contract.currency)} ({step.name})."
-        case Cap():
-            whom = "the contract" if step.scope == "contract" else step.of or f"each {step.scope}"
-            most = (
-                in_words(step.most, contract.currency)
-                if isinstance(step.most, Decimal)
-                else join([f"{in_words(v.most, contract.currency)} since {v.since.isoformat()}" for v in step.most])
-            )
-            who = "earlier payments first" if step.spread == "in_order" else "payments of one day share what is left"
-            return f"at most {most} for {whom}; {who} ({step.name})."
-        case Floor():
-            return f"at least {in_words(step.least, contract.currency)} for the {step.scope} ({step.name})."
-        case Round():
-            return f"each line is {step.rule.in_words()}."
-        case _:
-            return "each line is divided among its payers."
-
-
-def _flow(step: WaterfallStep, contract: Contract) -> str:
-    label = {name: party.label for name, party in contract.parties.items()}
-    match step:
-        case Fee():
-            return f"{label[step.to]} gets {in_words(step.amount, contract.currency)} ({step.name})."
-        case Recycling():
-            return f"{percent(step.share)} goes back into delivery by {label[step.to]} until {step.until}."
-        case Bonus():
-            return f"{label[step.to]} gets {percent(step.share)} of what is left ({step.name})."
-        case RepayTranche():
-            return f"the tranche {step.tranche} is repaid, {step.first} first."
-        case UpToReturn():
-            return f"{label[step.investor]} is paid up to a return of {percent(step.rate)} a year."
-        case Residual():
-            shares = [f"{label[name]} {percent(share)}" for name, share in step.shares.items()]
-            return f"what is left: {join(shares)}."
