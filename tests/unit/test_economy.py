@@ -98,7 +98,9 @@ def test_costs_per_participant_follow_the_people(effects):
     assert found["municipality"] == [0, -70, -70, -35 - 50, -35, 0, 0]
 
 
-@pytest.mark.parametrize(("every", "times"), [("year", 1), ("quarter", 4), ("month", 12), ("week", 52)])
+@pytest.mark.parametrize(
+    ("every", "times"), [("year", 1), ("half_year", 2), ("quarter", 4), ("month", 12), ("week", 52)]
+)
 def test_how_long_one_unit_lasts(every, times, effects):
     found = budget(economy(prices={"month": price(1, every=every)}), effects)
     assert found["participants"][0] == 20 * times
@@ -199,6 +201,27 @@ def test_measured_path_of_the_estimate_itself(made_up_effects):
     # Headline and years vary together as the estimate says: four errors of a covariance from 100,000 draws.
     np.testing.assert_allclose(drawn.mean(axis=0), [2.0, 3.0, 1.0], atol=4 * 0.7 / math.sqrt(100_000))
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=4 * 0.6 / math.sqrt(100_000))
+
+
+def test_measured_path_of_half_years(made_up_effects):
+    """A year with two half-years counts with their mean, and so does their covariance."""
+    covariance = np.array([[0.25, 0.1, 0.05], [0.1, 0.3, 0.1], [0.05, 0.1, 0.4]])
+    effects = made_up_effects({"work": (2.0, 0.5, "months")}, path=((3.0, 1.0), covariance))
+    path = {"type": "measured", "terms": [["year 1", "year 2"]]}
+    case = economy({"work": line(persistence=path, duration_years=1)})
+    assert budget(case, effects)["participants"] == pytest.approx([2_000, 0, 0, 0, 0, 0, 0])
+    model = model_of(case, effects)
+    drawn = model.lines[0].profiles(draw_inputs(model, effects, 100_000, 2))[:, 0]
+    # The variance of a mean of two is a quarter of the sum of the four covariances.
+    assert drawn.var() == pytest.approx((0.3 + 0.4 + 2 * 0.1) / 4, rel=0.02)
+
+
+def test_measured_path_ends_with_its_duration(made_up_effects):
+    covariance = np.diag([0.25, 0.3, 0.4])
+    effects = made_up_effects({"work": (2.0, 0.5, "months")}, path=((3.0, 1.0), covariance))
+    path = {"type": "measured", "terms": ["year 1", "year 2"]}
+    case = economy({"work": line(persistence=path, duration_years=1.5)})
+    assert budget(case, effects)["participants"] == pytest.approx([3_000, 500, 0, 0, 0, 0, 0])
 
 
 def test_break_even_is_when_it_stays_earned_back():

@@ -384,3 +384,52 @@ def test_probability_that_it_pays_is_that_of_the_normal_distribution(made_up_eff
     # The error of a quantile at 2.5% from 100,000 draws is 40 × .0084; four of them.
     assert lower == pytest.approx(40 - 1.959964 * 40, abs=4 * 40 * 0.0084)
     assert upper == pytest.approx(40 + 1.959964 * 40, abs=4 * 40 * 0.0084)
+
+
+# Kemper, Long and Thornton (1984), table 8.5, as printed in the code of Hendren and Sprung-Keyser (2020): net cost to
+# all but participants, of it paid to participants, taxes on it, other earnings in the first years; dollars of 1976.
+SUPPORTED_WORK = {
+    "offenders": (4_153, 2_489, 553, 304),
+    "drug users": (4_413, 2_558, 293, -153),
+    "youth": (4_193, 2_577, 301, -3),
+}
+PRICES_1976, PRICES_1982 = 56.9, 96.5
+
+
+def test_costs_of_supported_work_follow_from_the_published_table():
+    said = vk.Programme.read("nsw").economy.specification
+    rows = np.array(list(SUPPORTED_WORK.values()), dtype=float)
+    beside = rows[:, 0] - rows[:, 1]
+    programme, pay = said.costs["programme"], said.costs["pay"]
+    assert (programme.amount, programme.low, programme.high) == (round(beside.mean()), beside.min(), beside.max())
+    assert (pay.amount, pay.low, pay.high) == (round(rows[:, 1].mean()), rows[:, 1].min(), rows[:, 1].max())
+    rate = rows[:, 2].sum() / (rows[:, 1] + rows[:, 3]).sum()
+    assert pay.reimbursements[0].share == round(rate, 3) == said.consequences["earnings"].taxes[0].share
+    assert {pay.price_year, programme.price_year} == {1976}
+
+
+def test_supported_work_by_hand(made_up_effects):
+    """The published effect of 1,794.342 (632.853), in one year, against the published costs."""
+    economy = vk.Programme.read("nsw").economy
+    effects = made_up_effects({"earnings_usd": (1_794.342, 632.853, "USD")}, n=185)
+    found = vk.cost_benefit(economy, effects, draws=1_000)
+    lift, later = PRICES_1982 / PRICES_1976, 1.03**-2
+    government = -(1_712 + 2_541 * (1 - 0.148)) * lift + 0.148 * 1_794.342 * later
+    participants = 2_541 * (1 - 0.148) * lift + (1 - 0.148) * 1_794.342 * later
+    assert found.net_present_value("government") == pytest.approx(185 * government, rel=1e-12)
+    assert found.net_present_value("participants") == pytest.approx(185 * participants, rel=1e-12)
+    assert found.marginal_value.value == pytest.approx(participants / -government, rel=1e-12)
+    assert found.break_even_year("government") is None
+
+
+def test_made_up_programme_counts_the_people_and_the_prices_of_its_data():
+    """What economy.yml of Ungevej says follows from its data; every price there is marked as an assumption."""
+    programme = vk.Programme.read("ungevej")
+    said, people = programme.economy.specification, vk.read_data(programme).participants
+    starts = people["first_treated_period"].str[:4].value_counts()
+    assert said.people.intake == {0: starts["2022"], 1: starts["2023"]}
+    assert said.costs["mentor_first_year"].amount == pytest.approx(0.65 * (16_000 + 22_000))
+    assert said.costs["mentor_second_year"].amount == pytest.approx(0.65 * (12_000 + 4_000))
+    assert {price.grade for price in said.prices.values()} == {"D"}
+    words = ("Made up", "Assumption to replace", "made up")
+    assert all(any(word in given.source for word in words) for given in [*said.prices.values(), *said.costs.values()])

@@ -171,7 +171,7 @@ def _value_inputs(
     said = economy.specification
     key, place = f"price:{line.price}", economy.where("consequences", name, "price")
     convert = in_prices_of(1.0, price.price_year, said.price_year, (price.currency, said.currency), said.index, place)
-    lasting = "" if price.every == "once" else f" a {price.every}"
+    lasting = "" if price.every == "once" else f" a {price.every.replace('_', '-')}"
     inputs[key] = Input(
         key,
         price.label,
@@ -252,10 +252,11 @@ def _measured_path(line: Consequence, estimate: Estimate) -> MeasuredPath | None
         return None
     frame = estimate.effects.set_index("term")
     names = frame.index.tolist()
-    chosen = np.array([names.index(term) for term in line.persistence.terms])
+    # Row by row: what turns the terms into the mean of those of one year.
+    means = np.array([[(name in terms) / len(terms) for name in names] for terms in line.persistence.terms_by_year])
     values, covariance = frame["value"].to_numpy(dtype=float), estimate.covariance
     variance = float(covariance[0, 0])
-    slopes = covariance[chosen, 0] / variance if variance > 0 else np.zeros(len(chosen))
-    left = covariance[np.ix_(chosen, chosen)] - variance * np.outer(slopes, slopes)
+    slopes = means @ covariance[:, 0] / variance if variance > 0 else np.zeros(len(means))
+    left = means @ covariance @ means.T - variance * np.outer(slopes, slopes)
     roots, directions = np.linalg.eigh(left)
-    return MeasuredPath(float(values[0]), values[chosen], slopes, directions * np.sqrt(np.clip(roots, 0.0, None)))
+    return MeasuredPath(float(values[0]), means @ values, slopes, directions * np.sqrt(np.clip(roots, 0.0, None)))

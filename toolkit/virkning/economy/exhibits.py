@@ -88,7 +88,8 @@ def cost_table(economy: Economy, model: Model, effects: Estimates, level: float)
     if said.people.completers is not None:
         rows.append({"what": "Per completer", "number": said.people.completers, "cost": total / said.people.completers})
     for estimate in effects.values():
-        if estimate.is_available:
+        # Of what is neither good nor bad, such as an amount that is spent, there is no improvement to pay for.
+        if estimate.is_available and estimate.estimand.better != "neither":
             rows.append(_per_outcome(estimate, people, total, level))
     columns = (
         Column("what", "What"),

@@ -43,13 +43,22 @@ class Figure:
     sentence: str
 
 
-def money(amount: float, currency: str) -> str:
-    """Return an amount with its currency, as it is read: whole from a hundred on.
+_MILLION = 1e6
+
+
+def money(amount: float, currency: str = "") -> str:
+    """Return an amount with its currency, as it is read: whole from a hundred on, in millions from a million on.
 
     >>> money(-1234.5, "DKK")
     'DKK −1,234'
+    >>> money(62_884_368, "DKK")
+    'DKK 62.9 million'
     """
-    return f"{currency} {language.number(amount, language.digits_for('amount', amount))}"
+    if abs(amount) >= _MILLION:
+        said = f"{language.number(amount / _MILLION, language.digits_for('amount', amount / _MILLION))} million"
+    else:
+        said = language.number(amount, language.digits_for("amount", amount))
+    return f"{currency} {said}".strip()
 
 
 def of_hundred(share: float) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .discounting import Discounting
 from .inputs import Input
-from .persistence import Persistence, profile
+from .persistence import Persistence, inside, profile
 from .specification import Party
 
 Array = NDArray[np.float64]
@@ -152,7 +152,7 @@ class Line:
             whole = np.zeros((len(drawn), n_years))
             stop = min(self.start + drawn.shape[1], n_years)
             whole[:, self.start : stop] = drawn[:, : stop - self.start]
-            return whole
+            return whole * inside(values[self.duration], self.start, n_years)
         assert self.persistence is not None
         duration, drop = values[self.duration], values[self.drop] if self.drop else None
         if np.ptp(duration) == 0 and (drop is None or np.ptp(drop) == 0):

@@ -62,7 +62,11 @@ class Measured(Specification):
     """A path that was measured: terms of the estimate itself, or shares of the effect from another study."""
 
     type: Literal["measured"]
-    terms: tuple[str, ...] = Field(default=(), description="Terms of the estimate, one for each year, in order.")
+    terms: tuple[str | tuple[str, ...], ...] = Field(
+        default=(),
+        description="Terms of the estimate, one for each year, in order; where a year has several (half-years), a list "
+        "of them, which counts with its mean.",
+    )
     shares: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field(
         default=(), description="The effect in each year as a share of the headline."
     )
@@ -72,9 +76,16 @@ class Measured(Specification):
     def _one_of_them(self) -> Self:
         if bool(self.terms) == bool(self.shares):
             raise ValueError("A measured path has either terms of the estimate or shares.")
+        if any(not terms for terms in self.terms):
+            raise ValueError("A year of the measured path has no terms.")
         if self.shares and not self.source:
             raise ValueError("Shares from another study need its source.")
         return self
+
+    @property
+    def terms_by_year(self) -> tuple[tuple[str, ...], ...]:
+        """The terms of each year."""
+        return tuple((terms,) if isinstance(terms, str) else terms for terms in self.terms)
 
     @property
     def years(self) -> int:

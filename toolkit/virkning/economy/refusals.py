@@ -320,7 +320,7 @@ def effect_problems(
             )
         if isinstance(line.persistence, Measured):
             known = set(estimate.effects["term"])
-            for term in sorted(set(line.persistence.terms) - known):
+            for term in sorted({term for year in line.persistence.terms_by_year for term in year} - known):
                 yield ProgrammeError(
                     "programme.unknown_term",
                     f"The estimate has no term «{term}».",

@@ -158,7 +158,11 @@ class CostBenefit:
         put_in, given = float(-np.minimum(moved, 0.0).sum()), float(np.maximum(moved, 0.0).sum())
         half = self.economy.specification.discounting.convention == "half_year"
         rate, reason = internal_rate_of_return(self.undiscounted.welfare[0].sum(axis=0), half_year=half)
-        words = reason if rate is None else f"At {100 * rate:.1f}% a year society would neither gain nor lose."
+        words = (
+            reason
+            if rate is None
+            else f"At {language.number(100 * rate, 1)}% a year society would neither gain nor lose."
+        )
         net = gains - costs
         return (
             Figure("net_present_value", "Net present value to society", net, self.currency, self.sentence()),

@@ -194,15 +194,23 @@ def _switch(model: Model, aim: Target, item: Input) -> Switch:
         ):
             return Switch(item, None, "No possible value turns the result.")
         return Switch(item, value)
-    most = 1.0 - 1e-9 if item.group == "drop" else _longest(model, item)
+    most = 1.0 - 1e-9 if item.group == "drop" else longest(model, item)
     here, there = at(1e-9, most)
     if here * there > 0:
         return Switch(item, None, f"No value up to {most:g} turns the result.")
     return Switch(item, float(brentq(lambda point: float(at(point)[0]), 1e-9, most, xtol=1e-10)))
 
 
-def _longest(model: Model, item: Input) -> float:
-    """Return how long an effect could last inside the horizon, or as it was measured."""
+def longest(model: Model, item: Input) -> float:
+    """Return how long an effect could last inside the horizon, or as it was measured.
+
+    Parameters
+    ----------
+    model : Model
+        Horizon and lines.
+    item : Input
+        The duration of one of its lines.
+    """
     (line,) = (line for line in model.lines if line.duration == item.name)
     last_intake = int(np.flatnonzero(line.intake)[-1])
     inside = float(model.n_years - last_intake - line.start)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import language
 from .figures import money, of_hundred
 
 
@@ -40,7 +39,7 @@ class Answer:
     @property
     def _middle(self) -> str:
         per = money(self.net / self.participants, self.currency)
-        ends = " to ".join(language.number(end, language.digits_for("amount", end)) for end in (self.lower, self.upper))
+        ends = f"{money(self.lower)} to {money(self.upper)}"
         return f"{per} per participant; {self.level:.0%} interval of the whole {ends}"
 
     @property
@@ -81,8 +80,9 @@ class Answer:
             earned = f"It is not earned back by year {years[1]}"
         else:
             earned = f"It is earned back in year {years[0]}" if year else "It never costs more than it has brought"
+        more = " more" if costs else ""
         back = (
-            f"gets {money(gains, self.currency)} back" if gains >= 0 else f"loses {money(-gains, self.currency)} more"
+            f"gets {money(gains, self.currency)} back" if gains >= 0 else f"loses {money(-gains, self.currency)}{more}"
         )
         spent = f"pays {money(-costs, self.currency)} for the programme and " if costs else ""
         return (

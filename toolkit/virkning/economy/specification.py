@@ -18,7 +18,7 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Year = Annotated[int, Field(ge=1900, le=2200)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 Grade = Literal["A", "B", "C", "D"]
-Every = Literal["year", "quarter", "month", "week", "once"]
+Every = Literal["year", "half_year", "quarter", "month", "week", "once"]
 
 GRADES = {
     "A": "an official or audited figure for these people and this place",
@@ -26,7 +26,7 @@ GRADES = {
     "C": "an estimate from a study",
     "D": "an assumption",
 }
-TIMES_A_YEAR = {"year": 1.0, "quarter": 4.0, "month": 12.0, "week": 52.0, "once": 1.0}
+TIMES_A_YEAR = {"year": 1.0, "half_year": 2.0, "quarter": 4.0, "month": 12.0, "week": 52.0, "once": 1.0}
 
 
 class Uncertain(Specification):
@@ -95,7 +95,8 @@ class Price(Uncertain):
     value: Money
     per: str = Field(min_length=1, description="The outcome's unit, written as the outcome writes it: «months».")
     every: Every = Field(
-        description="How long one unit lasts for this value: 12,000 per month of work is «month»; once: no repetition."
+        description="How long one unit lasts for this value: 12,000 per month of work is «month»; for an outcome that "
+        "is counted anew in each half-year, such as months of work in it, «half_year»; once: no repetition."
     )
     currency: Currency
     price_year: Year

@@ -174,3 +174,29 @@ def interval(draws: Array, level: float) -> tuple[Array, Array]:
     """
     ends = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
     return ends[0], ends[1]
+
+
+def by_year(model: Model, values: Mapping[str, Array], party: str) -> tuple[Array, Array]:
+    """Return a party's budget in each year of each draw, not discounted: costs and gains, each (draws, years).
+
+    Parameters
+    ----------
+    model : Model
+        What is computed.
+    values : mapping of str to ndarray, shape (draws,)
+        Each input in each draw, as of :func:`draw_inputs`.
+    party : str
+        Name of a party.
+
+    Returns
+    -------
+    costs, gains : ndarray
+        From the programme's own costs (below zero), and from the consequences of its effects.
+    """
+    where, n = list(model.parties).index(party), len(next(iter(values.values())))
+    costs, gains = (np.empty((n, model.n_years)) for _ in range(2))
+    for first in range(0, n, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        found = model.streams({name: value[part] for name, value in values.items()}, discounted=False)
+        costs[part], gains[part] = found.costs[:, where], found.gains[:, where]
+    return costs, gains
