@@ -11,7 +11,7 @@ import pytest
 from virkning.certainty import Certainty, domains_table, how_sure, rule_table
 from virkning.certainty.padlocks import Padlocks
 from virkning.certainty.parts import lost, part_of, smallest_seen, spread
-from virkning.certainty.rule import LOST_LIMITS, RELEVANT_LIMITS, SPREAD_LIMITS, Part
+from virkning.certainty.rule import CLUSTER_LIMITS, LOST_LIMITS, RELEVANT_LIMITS, SPREAD_LIMITS, Part
 from virkning.checks import CheckResult, Checks
 from virkning.data import Tables
 from virkning.designs import BeforeAfter, estimate
@@ -204,12 +204,46 @@ def test_numbers_behind_the_parts(case):
     assert smallest_seen(effects.primary) / std_error == pytest.approx(2.8, abs=0.02)
 
 
+@pytest.mark.parametrize(("n_groups", "grade"), [(100, 4), (40, 4), (38, 3), (20, 3), (18, 2), (10, 2), (8, 1)])
+def test_few_groups_that_were_assigned_as_one_pull_the_sample_down(trial, make_tables, n_groups, grade):
+    n = 8_000
+    group = np.arange(n) % n_groups
+    generator = np.random.default_rng(2)
+    people = pd.DataFrame({"is_treated": group % 2 == 0, "town": [f"town {code}" for code in group]})
+    tables = make_tables(people, {"earnings": 100 + generator.normal(0, 50, n)})
+    design = trial(clusters="town", standard_errors="clustered")
+    found = how_sure(design, tables, estimate(design, tables), checks(**WELL))
+    part = {part.name: part for part in found.parts}["sample"]
+    assert part.grade == grade
+    assert f"{n_groups} groups" in part.reason
+    assert ("fewer than 40" in part.reason) is (n_groups < 40)
+
+
+def test_the_reason_of_the_smallest_effect_that_matters_is_printed(case, trial):
+    _, design, tables, _ = case(n=300)
+    argued = {"smallest_relevant": 15.0, "smallest_relevant_reason": "An assumption: a week's pay."}
+    measures = {"earnings": tables.measures["earnings"].model_copy(update=argued)}
+    again = Tables.of(tables.participants, tables.outcomes, measures, tables.schemas)
+    found = how_sure(design, again, estimate(design, again), checks(**WELL))
+    assert "15.0 USD. An assumption: a week's pay." in {part.name: part.reason for part in found.parts}["sample"]
+
+
+def test_what_was_looked_at_and_not_decided_is_left_open(case):
+    looked = replace(check("balance", None), numbers={"n_covariates": 3.0})
+    found, *_ = case(found=Checks([looked, check("attrition", True), check("randomisation_inference", True)]))
+    part = {part.name: part for part in found.parts}["balance"]
+    assert part.word == "Left open (counts as moderate)"
+    assert found.grade == 3
+
+
 def test_printed_rule_holds_the_limits_in_use():
     frame = rule_table().frame.set_index("part")
     words = ["grade_4", "grade_3", "grade_2"]
     for column, spread_limit, relevant, share in zip(words, SPREAD_LIMITS, RELEVANT_LIMITS, LOST_LIMITS, strict=True):
         assert f"At most {spread_limit} standard deviations, or {relevant} times" in frame.loc["Sample", column]
         assert f"At most {100 * share:.0f}% lost" in frame.loc["Attrition", column]
+    for column, groups in zip(words, CLUSTER_LIMITS, strict=True):
+        assert f"at least {groups} groups" in frame.loc["Sample", column]
     assert frame.loc["Design", words].tolist() == ["5", "4", "3"]
     assert "weakest" in rule_table().note
 

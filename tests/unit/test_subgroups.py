@@ -146,11 +146,12 @@ def test_missing_values_form_a_counted_row_without_an_effect(trial, make_tables,
     assert results.frame["reason"].iloc[2]
 
 
-def test_group_too_small_for_the_estimator_says_why(trial, make_tables, people, earnings):
-    frame = people.assign(is_parent=people.index < 5)
+@pytest.mark.parametrize("n", [3, 5])
+def test_group_too_small_for_the_estimator_says_why(trial, make_tables, people, earnings, n):
+    frame = people.assign(is_parent=people.index < n)
     results = estimate_subgroups(trial(), make_tables(frame, {"earnings": earnings}), {"parent": PARENT})
     row = results.frame.iloc[0]
-    assert row["n_treated"] + row["n_comparison"] == 5
+    assert row["n_treated"] + row["n_comparison"] == n
     assert np.isnan(row["value"])
     assert "fewer than 2" in row["reason"] or "same value" in row["reason"]
     assert results.n_comparisons == 0

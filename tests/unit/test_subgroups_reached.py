@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from virkning.disclosure import DisclosureRule, clear
 from virkning.errors import DesignError
-from virkning.subgroups import Reach, Subgroup, Vulnerability, who_was_reached
+from virkning.subgroups import Reach, Subgroup, Vulnerability, estimate_subgroups, who_was_reached
 
 TOWN = {"town": Subgroup(label="Town", column="town", values={"North": "north", "South": "south"})}
 INDEX = Vulnerability(
@@ -116,3 +116,37 @@ def test_few_lost_are_not_told_by_a_difference_between_tables(trial, make_tables
     tables = make_tables(people, {"earnings": values})
     found = who_was_reached(Reach(eligible="participants", source="x"), trial(), tables, {})
     assert clear(found.table(), DisclosureRule(threshold=5)).hidden["reached"].tolist() == [True]
+
+
+@pytest.mark.parametrize("who", ["offered, lost", "comparison, known", "comparison, lost"])
+@pytest.mark.parametrize(("n", "is_hidden"), [(4, True), (5, False), (6, False)])
+def test_two_tables_together_tell_of_nobody(trial, make_tables, who, n, is_hidden):
+    """In the north few are of one kind; whoever holds both tables side by side must not be able to count them."""
+    sizes = {"offered, known": 40, "offered, lost": 20, "comparison, known": 40, "comparison, lost": 20}
+    rows = [(town, kind, size) for town in ("north", "south") for kind, size in sizes.items()]
+    rows = [(town, kind, n if (town, kind) == ("north", who) else size) for town, kind, size in rows]
+    people = pd.DataFrame(
+        [(town, "offered" in kind, "lost" in kind) for town, kind, size in rows for _ in range(size)],
+        columns=["town", "is_treated", "is_lost"],
+    )
+    people["is_parent"] = np.arange(len(people)) % 2 == 0
+    earnings = np.where(people["is_lost"], np.nan, np.random.default_rng(1).normal(size=len(people)))
+    tables = make_tables(people.drop(columns="is_lost"), {"earnings": earnings})
+    groups = {**TOWN, "parent": Subgroup(label="Parent", column="is_parent")}
+    rule = DisclosureRule(threshold=5)
+    reached = clear(who_was_reached(Reach(eligible="participants", source="x"), trial(), tables, groups).table(), rule)
+    effects = clear(estimate_subgroups(trial(), tables, groups).effects_table(), rule)
+    towns = reached.frame["subgroup"] == "Town"
+    numbers = ["eligible", "reached", "not_reached", "share_eligible", "share_reached", "reached_share"]
+    assert reached.hidden.loc[towns, numbers].to_numpy().tolist() == [[is_hidden] * len(numbers)] * 2
+    # Another division of the same people, in which nobody is few, stays.
+    assert not reached.hidden.loc[reached.frame["subgroup"] == "Parent", numbers].to_numpy().any()
+    # What both tables tell together: no difference between two open numbers of a group is of fewer than five.
+    for group in ("North", "South"):
+        one = reached.frame[reached.frame["group"] == group].iloc[0]
+        other = effects.frame[effects.frame["group"] == group].iloc[0]
+        open_pairs = [("reached", "n_treated"), ("not_reached", "n_comparison")]
+        gaps = [one[a] - other[b] for a, b in open_pairs if one[a] is not None and other[b] is not None]
+        if None not in (one["eligible"], other["n_treated"], other["n_comparison"]):
+            gaps.append(one["eligible"] - other["n_treated"] - other["n_comparison"])
+        assert all(gap == 0 or gap >= 5 for gap in gaps)

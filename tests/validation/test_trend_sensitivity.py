@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special
 
 from virkning.checks import CheckSettings
 from virkning.checks.event_paths import around
@@ -23,7 +24,15 @@ from virkning.data import Tables
 from virkning.designs import DifferenceInDifferences, estimate
 from virkning.estimand import Outcome
 from virkning.numerics.pre_trends import detectable_drift
-from virkning.numerics.trend_violations import EventStudy, relative, smooth
+from virkning.numerics.trend_violations import (
+    Bounds,
+    EventStudy,
+    _bracket,
+    _inequalities,
+    _is_accepted,
+    relative,
+    smooth,
+)
 
 # README of HonestDiD: the effect in 2014, the first year of the expansion.
 SMOOTH = {0.0: (0.0259, 0.0607), 0.01: (0.0132, 0.0787), 0.02: (0.00286, 0.0907), 0.03: (-0.00714, 0.101)}
@@ -95,14 +104,88 @@ def test_smoothness(study: EventStudy, bend: float) -> None:
     assert (ends.lower, ends.upper) == pytest.approx(SMOOTH_PEER[bend], abs=1e-6 if bend else 5e-6)
 
 
+def r_normals(n: int, seed: int) -> np.ndarray:
+    """Return what R's ``rnorm`` gives after ``set.seed(seed)``: its own scrambling, and two numbers for each draw."""
+    word, state = seed, []
+    for place in range(50 + 625):
+        word = (69069 * word + 1) & 0xFFFFFFFF
+        if place >= 51:
+            state.append(word)
+    bits = np.random.MT19937()
+    bits.state = {"bit_generator": "MT19937", "state": {"key": np.array(state, dtype=np.uint32), "pos": 624}}
+    uniform = bits.random_raw(2 * n).astype(np.float64) * 2.3283064365386963e-10
+    big = 134217728
+    return np.asarray(special.ndtri((np.floor(big * uniform[::2]) + uniform[1::2]) / big))
+
+
+def relative_as_in_r(study: EventStudy, magnitude: float, *, is_simulated: bool) -> Bounds:
+    """Return the first and the last value of HonestDiD's grid that our test accepts; the effect is the first year's.
+
+    Its grid has a thousand values around the estimate. Its first stage takes the critical value from a thousand draws,
+    the same ones for every step and sign; ours integrates.
+    """
+    p, q = len(study.before), len(study.after)
+    assert q == 2
+    assert study.weights.tolist() == [1.0, 0.0]
+    largest = np.abs(np.diff([*study.before, 0.0])).max()
+    reach = magnitude * largest + 20 * study.std_error
+    grid = np.linspace(study.value - reach, study.value + reach, 1000)
+    draws = r_normals(4000, 0).reshape(1000, 4)
+    steps = np.delete(np.diff(np.eye(p + q + 1), axis=0), p, axis=1)
+    accepted = np.zeros(len(grid), dtype=bool)
+    for step in range(p):
+        for sign in (1.0, -1.0):
+            bound = magnitude * sign * steps[step]
+            rows = np.array([steps[p] - bound, steps[p + 1] - bound, -steps[p] - bound, -steps[p + 1] - bound])
+            covariance = rows @ study.covariance @ rows.T
+            roots, vectors = np.linalg.eigh(covariance)
+            drawn = draws @ (vectors * np.sqrt(np.maximum(roots, 0))) @ vectors.T
+            spread = np.sqrt(np.diag(covariance))
+            # The effect of the second year is free, so only the sum of its two bounds counts.
+            pair = (drawn[:, 1] + drawn[:, 3]) / (spread[1] + spread[3])
+            simulated = np.quantile(np.maximum.reduce([drawn[:, 0] / spread[0], drawn[:, 2] / spread[2], pair]), 0.995)
+            system = _inequalities(study, magnitude, step, sign)
+            limit = simulated if is_simulated else _bracket(system, 0.95).limit
+            accepted |= _is_accepted(system, grid, float(limit), 0.95)
+    return Bounds(float(grid[accepted][0]), float(grid[accepted][-1]))
+
+
+def test_r_begins_its_normals_with_these() -> None:
+    """As every introduction to R prints them: set.seed(0); rnorm(5)."""
+    np.testing.assert_allclose(r_normals(5, 0), [1.2629543, -0.3262334, 1.3297993, 1.2724293, 0.4146414], atol=5e-8)
+
+
+@pytest.mark.parametrize("magnitude", RELATIVE)
+def test_relative_magnitudes_are_the_digits_that_r_prints(study: EventStudy, magnitude: float) -> None:
+    """With R's grid and R's random numbers for the first stage, our test accepts what R's accepts: all eight ends."""
+    ends = relative_as_in_r(study, magnitude, is_simulated=True)
+    assert (float(f"{ends.lower:.3g}"), float(f"{ends.upper:.3g}")) == RELATIVE[magnitude]
+
+
+def test_without_draws_two_ends_lie_one_step_of_the_grid_away(study: EventStudy) -> None:
+    """With the first stage integrated, six of eight printed ends are the same; see DIFFERENCES_EXPLAINED."""
+    exact = {times: relative_as_in_r(study, times, is_simulated=False) for times in RELATIVE}
+    drawn = {times: relative_as_in_r(study, times, is_simulated=True) for times in RELATIVE}
+    away = {
+        (times, side): getattr(exact[times], side) - getattr(drawn[times], side)
+        for times in RELATIVE
+        for side in ("lower", "upper")
+        if getattr(exact[times], side) != getattr(drawn[times], side)
+    }
+    assert away == {
+        (1.5, "lower"): pytest.approx(-0.00039233, abs=1e-8),
+        (2.0, "lower"): pytest.approx(0.00040096, abs=1e-8),
+    }
+
+
 @pytest.mark.parametrize("magnitude", RELATIVE)
 def test_relative_magnitudes(study: EventStudy, magnitude: float) -> None:
+    """What the book prints needs no grid; it lies within a step and a half of R's, and of what moderndid gives."""
     ends = relative(study, magnitude, 0.95)
-    # R and moderndid print values of a grid whose steps are 40 standard errors over 999 (.00037), and draw a thousand
-    # numbers for the first stage, which ours integrates: two steps, therefore.
-    step = 40 * study.std_error / 999
+    reach = magnitude * np.abs(np.diff([*study.before, 0.0])).max() + 20 * study.std_error
+    step = 2 * reach / 999
     for printed in (RELATIVE[magnitude], RELATIVE_PEER[magnitude]):
-        assert (ends.lower, ends.upper) == pytest.approx(printed, abs=2 * step)
+        assert (ends.lower, ends.upper) == pytest.approx(printed, abs=1.5 * step)
     assert ends.excludes_zero is (RELATIVE[magnitude][0] > 0)
 
 

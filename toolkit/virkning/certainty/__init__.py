@@ -71,11 +71,12 @@ class Certainty:
     def table(self) -> Table:
         """Return the parts with their grade and reason; they hold no number of persons."""
         weak = set(self.pulled_down_by)
-        rows = [(part.title, part.word, "yes" if part in weak else "", part.reason) for part in self.parts]
+        rows = [
+            (part.title, f"{part.word}{', pulls it down' if part in weak else ''}", part.reason) for part in self.parts
+        ]
         columns = (
             Column("part", "Part"),
             Column("grade", "Grade"),
-            Column("pulls_down", "Pulls it down"),
             Column("reason", "Why"),
         )
         frame = pd.DataFrame(rows, columns=[column.name for column in columns])

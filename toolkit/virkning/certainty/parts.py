@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import language
 from ..checks import CheckResult, Checks
+from ..checks.attrition import is_lost
 from ..data import Tables
-from ..designs import EvaluationDesign
+from ..designs import Duration, EvaluationDesign
 from ..designs.steps import is_step
 from ..estimates import Estimate
 from ..numerics.power import minimum_detectable_effect
@@ -20,7 +21,7 @@ from .rule import Part, PartName
 _BEGINNINGS: Mapping[PartName, tuple[str, ...]] = {
     "sample": ("power", "instrument_strength"),
     "attrition": ("attrition", "missing"),
-    "balance": ("balance", "overlap", "density", "parallel_trends"),
+    "balance": ("balance", "overlap", "density", "parallel_trends", "hausman"),
 }
 # Estimates without what the design is for, shown so that a reader sees what it does.
 _NAIVE = frozenset({"unadjusted", "ordinary_least_squares", "pooled_least_squares", "two-way fixed effects"})
@@ -94,9 +95,12 @@ def smallest_seen(estimate: Estimate) -> float:
 def lost(design: EvaluationDesign, tables: Tables, measure: str) -> tuple[float, float]:
     """Return the share of persons without an outcome, and how far the two groups differ in it; both 0 to 1.
 
-    The first exclusion of every design is that of those without the outcome.
+    The first exclusion of every design is that of those without the outcome; of a duration, those who could not be
+    followed to its horizon count too.
     """
-    missing, sizes = design.exclusions(tables, measure)[0].persons, design.persons_in_rows(tables)
+    followed = isinstance(design, Duration)
+    missing = is_lost(design, tables, measure) if followed else design.exclusions(tables, measure)[0].persons
+    sizes = design.persons_in_rows(tables)
     treated = design.is_in_programme(tables, measure)
     shares = [
         float(np.average(missing[arm], weights=sizes[arm])) for arm in (treated, ~treated) if sizes[arm].sum() > 0
@@ -111,7 +115,9 @@ def _sample(design: EvaluationDesign, tables: Tables, estimate: Estimate, checks
     if about.smallest_relevant is not None:
         grade: int | None = rule.up_to(seen / about.smallest_relevant, rule.RELEVANT_LIMITS)
         times = language.number(seen / about.smallest_relevant, 1)
-        said += f": {times} times the smallest effect that matters."
+        argued = tables.measures[about.measure].smallest_relevant_reason
+        said += f": {times} times the smallest effect that matters, {estimate.in_words(about.smallest_relevant)}."
+        said += f" {argued}" if argued else ""
     else:
         width = spread(design, tables, about.measure)
         grade = None if width is None else rule.up_to(seen / width, rule.SPREAD_LIMITS)
@@ -120,6 +126,15 @@ def _sample(design: EvaluationDesign, tables: Tables, estimate: Estimate, checks
             if width is None
             else f": {language.number(seen / width, 2)} standard deviations of the outcome."
         )
+    if estimate.n_clusters is not None and getattr(design, "clusters", None) is not None:
+        groups = rule.of_clusters(estimate.n_clusters)
+        grade = rule.weakest([grade, groups])
+        few = (
+            f", fewer than {rule.CLUSTER_LIMITS[0]}, so the error itself is known badly"
+            if groups < max(rule.WORDS)
+            else ""
+        )
+        said += f" It rests on {language.plural(estimate.n_clusters, 'group', 'groups')}{few}."
     return _with_checks(Part("sample", grade, said), checks)
 
 
@@ -142,7 +157,8 @@ def _balance(checks: list[CheckResult], *, is_adjusted: bool) -> Part:
     if not checks:
         return Part("balance", None, "No check says whether the groups were alike before the start.")
     if rule.of_verdicts(verdicts) is None:
-        return Part("balance", None, " ".join(check.reason for check in checks))
+        is_open = any(check.numbers for check in checks)
+        return Part("balance", None, " ".join(check.reason for check in checks), is_open)
     part = _with_checks(Part("balance", None, ""), checks)
     if part.grade == 2 and is_adjusted:
         aside = "A lottery made the groups, and adjusting for what was known before does not change the answer."

@@ -38,6 +38,9 @@ NOT_LOOKED_AT = 3
 # Grades 4, 3 and 2 up to these limits; above the last it is 1.
 SPREAD_LIMITS = (0.2, 0.4, 0.6)
 RELEVANT_LIMITS = (1.0, 1.5, 2.5)
+# At least so many groups that were assigned or followed as one, for grades 4, 3 and 2: with fewer, the error itself is
+# known badly (Cameron, Gelbach and Miller 2008; Cameron and Miller 2015).
+CLUSTER_LIMITS = (40, 20, 10)
 LOST_LIMITS = (0.10, 0.20, 0.40)
 GAP_LIMITS = (0.05, 0.10, 0.15)
 # The same from above: the share of the other estimates that lie within the headline's interval.
@@ -59,11 +62,14 @@ class Part:
         4 (high) to 1 (very low); None when it was not looked at.
     reason : str
         Why, in a sentence that tells of no small group.
+    is_open : bool
+        Whether it was looked at, and could not be decided; without a grade only.
     """
 
     name: PartName
     grade: int | None
     reason: str
+    is_open: bool = False
 
     @property
     def title(self) -> str:
@@ -78,7 +84,10 @@ class Part:
     @property
     def word(self) -> str:
         """The grade in words."""
-        return f"Not looked at (counts as {WORDS[NOT_LOOKED_AT].lower()})" if self.grade is None else WORDS[self.grade]
+        if self.grade is not None:
+            return WORDS[self.grade]
+        said = "Left open" if self.is_open else "Not looked at"
+        return f"{said} (counts as {WORDS[NOT_LOOKED_AT].lower()})"
 
 
 def up_to(value: float, limits: Sequence[float]) -> int:
@@ -88,6 +97,15 @@ def up_to(value: float, limits: Sequence[float]) -> int:
     (4, 2, 1)
     """
     return next((grade for grade, limit in zip((4, 3, 2), limits, strict=True) if value <= limit + 1e-12), 1)
+
+
+def of_clusters(n: int) -> int:
+    """Return the grade of a number of groups.
+
+    >>> of_clusters(40), of_clusters(39), of_clusters(10), of_clusters(9)
+    (4, 3, 2, 1)
+    """
+    return next((grade for grade, limit in zip((4, 3, 2), CLUSTER_LIMITS, strict=True) if n >= limit), 1)
 
 
 def of_agreement(share: float) -> int:
@@ -129,15 +147,21 @@ def rule_table() -> Table:
         "smallest effect that matters"
         for spread, relevant in zip(SPREAD_LIMITS, RELEVANT_LIMITS, strict=True)
     ]
+    seen = [f"{said}; at least {n} groups" for said, n in zip(seen, CLUSTER_LIMITS, strict=True)]
     rows = [
         (TITLES["design"], "Level on the Maryland scale", *levels),
-        (TITLES["sample"], f"Effect that is seen in {POWER:.0%} of such studies", *seen, "More"),
+        (
+            TITLES["sample"],
+            f"Effect that is seen in {POWER:.0%} of such studies; groups assigned as one",
+            *seen,
+            "Else",
+        ),
         (TITLES["attrition"], "Persons without an outcome; checks of attrition", *both, "More, or several concerns"),
         (
             TITLES["balance"],
             "Checks that the groups were alike",
             "No concern",
-            "Not looked at; or one concern after a lottery, when adjusting does not change the answer",
+            "Not looked at, or left open; or one concern after a lottery, when adjusting does not change the answer",
             "One concern",
             "Several concerns",
         ),
@@ -160,6 +184,7 @@ def rule_table() -> Table:
         title="How sure: the rule",
         columns=columns,
         frame=pd.DataFrame(rows, columns=[column.name for column in columns]),
-        note="The answer is as sure as its weakest part. What was not looked at, or was left out, counts as moderate. "
+        note="The answer is as sure as its weakest part. What was not looked at, left open or left out counts as "
+        "moderate. Groups count where persons were assigned, or outcomes are alike, by group. "
         "One concern of attrition makes that part low.",
     )

@@ -17,6 +17,8 @@ from . import (
     attrition,
     attrition_bounds,
     balance,
+    balance_at_cutoff,
+    benchmarks,
     cutoffs,
     density_at_cutoff,
     hausman,
@@ -43,10 +45,14 @@ from .results import CheckResult, Checks, CheckSettings
 # A check takes the designs that it belongs to; one that is added to another design says what it lacks there.
 Check = Callable[[Any, Tables, Estimates, CheckSettings, np.random.Generator], CheckResult]
 
+# Refuses what a programme asks of a check and the data cannot give.
+Refusal = Callable[[Any, Tables, CheckSettings], None]
+
 # In the order in which a reader needs them.
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         balance.NAME: balance.check_balance,
+        balance_at_cutoff.NAME: balance_at_cutoff.check_balance_at_cutoff,
         overlap.NAME: overlap.check_overlap,
         attrition.NAME: attrition.check_attrition,
         attrition_bounds.NAME: attrition_bounds.check_attrition_bounds,
@@ -90,6 +96,9 @@ BELONGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
             power.NAME,
         ),
         "duration": (
+            balance.NAME,
+            attrition.NAME,
+            randomisation_inference.NAME,
             proportional_hazards.NAME,
             placebo_outcome.NAME,
             leave_one_out.NAME,
@@ -98,6 +107,8 @@ BELONGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
             power.NAME,
         ),
         "regression_discontinuity": (
+            balance_at_cutoff.NAME,
+            attrition.NAME,
             density_at_cutoff.NAME,
             cutoffs.PLACEBO_NAME,
             cutoffs.DONUT_NAME,
@@ -181,6 +192,15 @@ BELONGING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
+REFUSALS: Mapping[str, Refusal] = MappingProxyType(
+    {
+        balance_at_cutoff.NAME: benchmarks.refuse_benchmarks,
+        hidden_confounding.NAME: hidden_confounding.refuse_unfit,
+        spillover.NAME: spillover.refuse_unfit,
+        placebo_outcome.NAME: placebo_outcome.refuse_unfit,
+        specification_curve.NAME: specification_curve.refuse_unfit,
+    }
+)
 # It repeats the lottery, so there must have been one.
 _NEEDS_A_LOTTERY = randomisation_inference.NAME
 
@@ -228,6 +248,27 @@ def chosen(design: EvaluationDesign, settings: CheckSettings) -> tuple[str, ...]
     return tuple(name for name in CHECKS if name in wanted)
 
 
+def require_sound_checks(design: EvaluationDesign, tables: Tables, settings: CheckSettings) -> None:
+    """Refuse what is asked of the checks and these data cannot give, before anything is estimated.
+
+    Parameters
+    ----------
+    design, tables
+        The design, and data that it can honour.
+    settings : CheckSettings
+        As declared.
+
+    Raises
+    ------
+    DesignError
+        A check does not exist, a placebo outcome is the outcome, a benchmark follows from the covariates, or a column
+        is missing or holds no numbers.
+    """
+    for name in chosen(design, settings):
+        if name in REFUSALS:
+            REFUSALS[name](design, tables, settings)
+
+
 def run_checks(
     design: EvaluationDesign,
     tables: Tables,
@@ -267,4 +308,13 @@ def run_checks(
     )
 
 
-__all__ = ["BELONGING", "CHECKS", "CheckResult", "CheckSettings", "Checks", "chosen", "run_checks"]
+__all__ = [
+    "BELONGING",
+    "CHECKS",
+    "CheckResult",
+    "CheckSettings",
+    "Checks",
+    "chosen",
+    "require_sound_checks",
+    "run_checks",
+]

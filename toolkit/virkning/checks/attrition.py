@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ..data import Tables
-from ..designs import EvaluationDesign, RandomisedTrial
+from ..designs import Duration, EvaluationDesign
+from ..designs.survival.follow_up import follow, place_of
 from ..disclosure import Column, Table, persons_behind_share
 from ..estimates import Estimates
-from ..numerics import permutation
+from ..numerics import permutation, survival
 from ..numerics.permutation import Array, Booleans
+from .lotteries import lottery_of
 from .results import COMPARISON, OFFERED, CheckResult, CheckSettings
 
 NAME = "attrition"
+_FOLLOWED = "Of a duration, whoever could not be followed up to the horizon counts as without."
 _ONE_GROUP = "There are no two groups of persons to compare."
 
 _COLUMNS = (
@@ -45,7 +50,7 @@ def check_attrition(
     if design.treatment not in participants or participants[design.treatment].nunique() < 2:
         return _result(_count(np.zeros(0, bool), np.zeros((0, 0), bool), []), None, _ONE_GROUP, _ONE_GROUP, {})
     treated = participants[design.treatment].to_numpy(dtype=bool)
-    lost = np.column_stack([tables.analysis(measure)["value"].isna().to_numpy() for measure in measures])
+    lost = np.column_stack([is_lost(design, tables, measure) for measure in measures])
     frame = _count(treated, lost, [tables.measures[measure].label for measure in measures])
     gap = float(lost[treated, 0].mean() - lost[~treated, 0].mean())
     numbers = {
@@ -69,7 +74,28 @@ def check_attrition(
             f"The share of persons without the outcome {label} differs between the groups by more than {limit}. "
             "Those lost may differ from those found, so the effect may be biased."
         )
-    return _result(frame, passed, reason, sentence, numbers)
+    found = _result(frame, passed, reason, sentence, numbers)
+    return replace(found, table=replace(found.table, note=_FOLLOWED)) if isinstance(design, Duration) else found
+
+
+def is_lost(design: EvaluationDesign, tables: Tables, measure: str) -> Booleans:
+    """Return who has no outcome; of a duration, also who could not be followed to its horizon. Shape (participants,).
+
+    Parameters
+    ----------
+    design, tables
+        The design and its data.
+    measure : str
+        A declared outcome.
+    """
+    lost: Booleans = tables.analysis(measure)["value"].isna().to_numpy(dtype=bool)
+    place = place_of(design.follow_up, measure) if isinstance(design, Duration) else None
+    if not isinstance(design, Duration) or place is None or place.role == "plain":
+        return lost
+    lost = tables.analysis(place.duration)["value"].isna().to_numpy(dtype=bool, copy=True)
+    time, cause = follow(design, tables, place, measure).by_horizon
+    lost[~lost] = (cause == survival.LOST) & (time < design.follow_up[place.duration].horizon)
+    return lost
 
 
 def _result(
@@ -123,11 +149,11 @@ def _p_value(
     """Return how often chance gives as large a difference in the share lost; one when nobody is lost."""
     if lost.min() == lost.max():
         return 1.0
-    if not isinstance(design, RandomisedTrial):
+    lottery = lottery_of(design, participants)
+    if lottery is None:
         treated = participants[design.treatment].to_numpy(dtype=bool)
         counts = np.array([[(lost[arm] == state).sum() for state in (1.0, 0.0)] for arm in (treated, ~treated)])
         return float(stats.fisher_exact(counts)[1])
-    lottery = design.lottery(participants)
     observed = float(permutation.differences(lottery.treated[lottery.unit][None, :], lost)[0])
     others = np.concatenate([permutation.differences(batch, lost) for batch in lottery.batches(n, generator)])
     return permutation.p_value(observed, others, is_exact=lottery.is_listed)

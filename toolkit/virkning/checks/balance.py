@@ -7,12 +7,21 @@ import pandas as pd
 
 from .. import language
 from ..data import Tables
-from ..designs import DifferenceInDifferences, EvaluationDesign, MatchedComparison, RandomisedTrial, StaggeredAdoption
+from ..designs import (
+    DifferenceInDifferences,
+    Duration,
+    EvaluationDesign,
+    MatchedComparison,
+    RandomisedTrial,
+    StaggeredAdoption,
+)
 from ..disclosure import Column, Table
 from ..estimates import Estimates
 from ..numerics import permutation
+from ..numerics.assignment import Lottery
 from ..numerics.balance import difference
 from ..numerics.concentration import persons_behind_mean
+from .lotteries import lottery_of
 from .results import COMPARISON, OFFERED, CheckResult, CheckSettings, percent
 
 NAME = "balance"
@@ -43,7 +52,9 @@ def check_balance(
     headline compares the groups: what matching or weighting left apart is a concern, what a regression adjusts for is
     not judged. Where changes are compared, lasting differences drop out, so they inform.
     """
-    if not isinstance(design, RandomisedTrial | MatchedComparison | DifferenceInDifferences | StaggeredAdoption):
+    if not isinstance(
+        design, RandomisedTrial | Duration | MatchedComparison | DifferenceInDifferences | StaggeredAdoption
+    ):
         reason = "This design does not compare two whole groups of persons."
         return _result(_compare((), tables, np.zeros(0, dtype=bool), None, None), None, reason, reason, {})
     primary = effects.primary
@@ -72,8 +83,10 @@ def check_balance(
     limit = f"{settings.balance_threshold:g} standard deviations"
     names_outside = language.join([f"«{label}»" for label in frame.loc[outside, "label"]])
     counted = f"{int(outside.sum())} of {language.plural(n, 'trait', 'traits')}"
-    if isinstance(design, RandomisedTrial):
-        joint = _joint_p_value(design, tables.participants, settings.permutations, generator)
+    lottery = lottery_of(design, tables.participants)
+    if lottery is not None:
+        traits = tables.participants[list(names)].to_numpy(dtype=float)
+        joint = _joint_p_value(lottery, treated, traits, settings.permutations, generator)
         numbers["joint_p_value"] = joint
         chance = f"Taken together, differences at least as large as these arise in {percent(joint)} of such lotteries."
         alike = f"The two groups were alike before the start: all {n} traits differ by at most {limit}. {chance}"
@@ -98,7 +111,9 @@ def _with_lottery(joint: float, limit: str) -> tuple[bool | None, str]:
 
 def _without_lottery(design: EvaluationDesign, is_weighted: bool) -> tuple[bool | None, str]:
     """Return the verdict on differences beyond the limit between groups that were not drawn."""
-    if isinstance(design, MatchedComparison):
+    if isinstance(design, Duration) and design.estimator == "difference_in_means":
+        return False, "No lottery made the groups, and nothing adjusts for what sets them apart."
+    if isinstance(design, MatchedComparison | Duration):
         if is_weighted:
             return False, "The way the groups are compared leaves some traits apart."
         return None, "A regression adjusts for what sets the groups apart; how well is a matter of its form."
@@ -132,17 +147,12 @@ def _compare(
 
 
 def _joint_p_value(
-    design: RandomisedTrial, participants: pd.DataFrame, n: int, generator: np.random.Generator
+    lottery: Lottery, treated: permutation.Booleans, traits: permutation.Array, n: int, generator: np.random.Generator
 ) -> float:
-    """Return the share of lotteries whose groups are at least as far apart on all covariates together."""
-    covariates = participants[list(design.covariates)].to_numpy(dtype=float)
-    treated = participants[design.treatment].to_numpy(dtype=bool)
-    lottery = design.lottery(participants)
+    """Return the share of lotteries whose groups are at least as far apart on all traits together."""
     strata = lottery.strata[lottery.unit]
-    observed = float(permutation.imbalance(treated[None, :], covariates, strata)[0])
-    others = np.concatenate(
-        [permutation.imbalance(batch, covariates, strata) for batch in lottery.batches(n, generator)]
-    )
+    observed = float(permutation.imbalance(treated[None, :], traits, strata)[0])
+    others = np.concatenate([permutation.imbalance(batch, traits, strata) for batch in lottery.batches(n, generator)])
     return permutation.p_value(observed, others, is_exact=lottery.is_listed, alternative="greater")
 
 

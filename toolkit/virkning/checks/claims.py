@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..data import Tables
 from ..designs import EvaluationDesign
 from ..estimates import Estimate
-
-Array = NDArray[np.float64]
 
 
 def is_clear(estimate: Estimate) -> bool:
@@ -47,10 +42,3 @@ def persons_behind(design: EvaluationDesign, tables: Tables, estimate: Estimate)
         return int(groups.min())
     sides = [int(estimate.effects[name].iloc[0]) for name in ("n_treated", "n_comparison")]
     return min((side for side in sides if side > 0), default=0)
-
-
-def holm(p_values: Array) -> Array:
-    """Return p-values adjusted by Holm's rule for their number; shape as given."""
-    from statsmodels.stats.multitest import multipletests  # slow to import
-
-    return np.asarray(multipletests(p_values, method="holm")[1], dtype=np.float64)

@@ -22,7 +22,8 @@ from ..designs.regression_discontinuity import RegressionDiscontinuity
 from ..disclosure import Column, Table
 from ..errors import VirkningError
 from ..estimates import Estimate, Estimates
-from .claims import claimed, holm, is_clear, persons_behind
+from ..numerics.several_outcomes import holm
+from .claims import claimed, is_clear, persons_behind
 from .results import CheckResult, CheckSettings
 
 PLACEBO_NAME, DONUT_NAME = "placebo_cutoffs", "donut"

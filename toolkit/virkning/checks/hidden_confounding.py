@@ -15,7 +15,6 @@ from ..designs import EvaluationDesign, MatchedComparison
 from ..designs.comparison import terms
 from ..designs.findings import Drawing
 from ..designs.paths import PERSONS, value_columns
-from ..designs.refusals import not_numbers, unknown_column
 from ..disclosure import Column, Table
 from ..errors import DesignError
 from ..estimand import Outcome
@@ -33,11 +32,11 @@ from ..numerics.hidden_confounding import (
 )
 from ..numerics.least_squares import dependent_column
 from ..numerics.matching import Rules, nearest_few
+from .benchmarks import WHERE, refuse_benchmarks
 from .results import CheckResult, CheckSettings, percent
 from .two_groups import TELLABLE, Groups, groups_of, label_of, numeric_traits, score_of
 
 NAME = "hidden_confounding"
-WHERE = "checks.benchmark_covariates"
 # How many times as strong as a benchmark a confounder is taken to be.
 _TIMES = (1, 2, 3)
 _TIMES_WORDS = {1: "As strong as", 2: "Twice as strong as", 3: "Three times as strong as"}
@@ -111,8 +110,7 @@ def _regression(
 ) -> _Regression | None:
     """Return the regression on the design's covariates and the benchmarks; None without any."""
     people = tables.participants
-    for name in settings.benchmark_covariates:
-        _refuse_unfit(people, name, design.treatment)
+    refuse_benchmarks(design, tables, settings)
     declared = getattr(design, "covariates", ())
     own = [name for name in numeric_traits(tables, declared) if name not in settings.benchmark_covariates]
     names = [*own, *dict.fromkeys(settings.benchmark_covariates)]
@@ -146,12 +144,18 @@ def _regression(
     )
 
 
-def _refuse_unfit(people: pd.DataFrame, name: str, treatment: str) -> None:
-    """Refuse a benchmark that is no column, no number, incomplete, or the treatment itself."""
-    if name not in people.columns or name in ("participant_id", treatment):
-        raise unknown_column(name, people.drop(columns=[treatment]), WHERE)
-    for error in not_numbers(people[name], name, "covariates", "Name a trait that is known of everybody."):
-        raise DesignError(error.code, error.what, where=WHERE, why=error.why, do=error.do)
+def refuse_unfit(design: EvaluationDesign, tables: Tables, settings: CheckSettings) -> None:
+    """Refuse benchmarks that cannot be any; nothing is judged.
+
+    Raises
+    ------
+    DesignError
+        One is no column, no number, incomplete, or follows from treatment and covariates.
+    """
+    refuse_benchmarks(design, tables, settings)
+    groups = groups_of(design, tables, next(iter(tables.measures))) if settings.benchmark_covariates else None
+    if groups is not None:
+        _regression(design, tables, settings, groups)
 
 
 def _e_values(estimate: Estimate, groups: Groups) -> dict[str, float]:

@@ -15,7 +15,8 @@ from ..designs.paths import PERSONS, value_columns
 from ..disclosure import Column, Table
 from ..errors import VirkningError
 from ..estimates import Estimate, Estimates
-from .claims import claimed, holm, persons_behind
+from ..numerics.several_outcomes import holm
+from .claims import claimed, persons_behind
 from .earlier_starts import Earlier, earlier_starts, has_start
 from .results import CheckResult, CheckSettings
 

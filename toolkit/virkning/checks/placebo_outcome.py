@@ -11,7 +11,8 @@ from ..designs import EvaluationDesign
 from ..disclosure import Column, Table
 from ..errors import DesignError, did_you_mean
 from ..estimates import Estimates
-from .claims import claimed, holm, persons_behind
+from ..numerics.several_outcomes import holm
+from .claims import claimed, persons_behind
 from .results import CheckResult, CheckSettings
 
 NAME = "placebo_outcome"
@@ -63,7 +64,10 @@ def check_placebo_outcome(
         A placebo outcome is not declared, is the primary outcome, or has the same values as that.
     """
     names = settings.placebo_outcomes
-    _refuse(names, tables, effects)
+    refuse_unfit(design, tables, settings)
+    for measure in names:
+        if measure not in effects:
+            raise _unknown(measure, tables)
     if not names:
         return _result(None, "The programme declares no outcome that it cannot have moved.", None, {})
     rows, precise = [], False
@@ -108,18 +112,18 @@ def check_placebo_outcome(
     )
 
 
-def _refuse(names: tuple[str, ...], tables: Tables, effects: Estimates) -> None:
-    """Refuse placebo outcomes that cannot be any."""
-    primary = effects.primary.estimand.measure
-    for measure in names:
-        if measure not in effects or measure not in tables.measures:
-            raise DesignError(
-                "checks.unknown_placebo_outcome",
-                f"The placebo outcome «{measure}» is not declared.",
-                where=WHERE,
-                why="A placebo outcome is estimated like every other, so it must stand under outcomes.",
-                do=did_you_mean(measure, tables.measures),
-            )
+def refuse_unfit(design: EvaluationDesign, tables: Tables, settings: CheckSettings) -> None:
+    """Refuse placebo outcomes that cannot be any.
+
+    Raises
+    ------
+    DesignError
+        One is not declared, is the primary outcome, or follows from it.
+    """
+    primary = next(iter(tables.measures))
+    for measure in settings.placebo_outcomes:
+        if measure not in tables.measures:
+            raise _unknown(measure, tables)
         if measure == primary:
             raise DesignError(
                 "checks.placebo_is_outcome",
@@ -139,6 +143,16 @@ def _refuse(names: tuple[str, ...], tables: Tables, effects: Estimates) -> None:
                 why="It would show the effect of the programme, not a fault of the method.",
                 do="Name an outcome that the programme cannot have moved.",
             )
+
+
+def _unknown(measure: str, tables: Tables) -> DesignError:
+    return DesignError(
+        "checks.unknown_placebo_outcome",
+        f"The placebo outcome «{measure}» is not declared.",
+        where=WHERE,
+        why="A placebo outcome is estimated like every other, so it must stand under outcomes.",
+        do=did_you_mean(measure, tables.measures),
+    )
 
 
 def _spread(tables: Tables, measure: str) -> float:

@@ -7,16 +7,20 @@ import pandas as pd
 
 from .. import language
 from ..data import Tables
-from ..designs import RandomisedTrial
-from ..designs.regression import effects_under
+from ..designs import Duration, EvaluationDesign, RandomisedTrial
+from ..designs.regression import Sample, effects_under
+from ..designs.survival.follow_up import follow, is_known, place_of
 from ..disclosure import Column, Table
 from ..estimates import Estimate, Estimates
+from ..numerics import survival
 from ..numerics.concentration import persons_behind_mean
 from ..numerics.permutation import Array, p_value
+from .lotteries import lottery_of
 from .results import CheckResult, CheckSettings, percent
 
 NAME = "randomisation_inference"
 _BINS = 40
+_NONE_HELD = "No lottery was held."
 
 _COLUMNS = (
     Column("outcome", "Outcome"),
@@ -26,19 +30,31 @@ _COLUMNS = (
     Column("p_value", "p, from the lottery", "p_value", persons="n_behind"),
     Column("n_assignments", "Assignments tried", "number", digits=0),
 )
+_FRAME = (
+    "measure", "outcome", "unit", "value", "p_value_model", "p_value", "n_assignments", "is_exact", "n_behind"
+)  # fmt: skip
 
 
 def check_randomisation_inference(
-    design: RandomisedTrial, tables: Tables, effects: Estimates, settings: CheckSettings, generator: np.random.Generator
+    design: EvaluationDesign,
+    tables: Tables,
+    effects: Estimates,
+    settings: CheckSettings,
+    generator: np.random.Generator,
 ) -> CheckResult:
     """Draw the lottery again, as it was held, and see how often chance alone gives an effect at least as large.
 
     The null hypothesis is Fisher's: the offer changed nobody's outcome. Strata, pairs and clusters are respected; all
     assignments are tried when they are few, else ``settings.permutations`` random ones. The check informs (``passed``
     is None) unless it contradicts the model: then one p-value is below the level of the test, the other is more than
-    twice that level, and ``passed`` is False.
+    twice that level, and ``passed`` is False. Where persons were followed until something happened, what each adds to
+    the curve of everybody together is compared.
     """
     rows, draws = [], {}
+    if lottery_of(design, tables.participants) is None or not isinstance(design, RandomisedTrial | Duration):
+        return _result(
+            pd.DataFrame(columns=list(_FRAME)), None, _NONE_HELD, f"It cannot be told. {_NONE_HELD}", None, {}
+        )
     for measure, estimate in effects.items():
         if not estimate.is_available:
             continue
@@ -48,18 +64,7 @@ def check_randomisation_inference(
         ours = p_value(observed, others, is_exact=is_exact)
         about = estimate.estimand
         rows.append((measure, about.outcome, about.unit, observed, model, ours, len(others), is_exact, behind))
-    columns = [
-        "measure",
-        "outcome",
-        "unit",
-        "value",
-        "p_value_model",
-        "p_value",
-        "n_assignments",
-        "is_exact",
-        "n_behind",
-    ]
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=list(_FRAME))
     primary = effects.primary
     if not primary.is_available:
         return _result(
@@ -81,15 +86,33 @@ def check_randomisation_inference(
 
 
 def _redraw(
-    design: RandomisedTrial, tables: Tables, measure: str, n: int, generator: np.random.Generator
+    design: RandomisedTrial | Duration, tables: Tables, measure: str, n: int, generator: np.random.Generator
 ) -> tuple[float, Array, bool, int]:
     """Return the observed effect, those under other assignments, whether these are all, and the persons behind."""
-    frame = design.analysed(tables, measure)
-    sample, lottery = design.sample(frame), design.lottery(frame)
-    observed = effects_under(sample, design.estimator, [sample.treated[None, :]])[0]
-    others = effects_under(sample, design.estimator, lottery.batches(n, generator))
+    if isinstance(design, RandomisedTrial):
+        frame = design.analysed(tables, measure)
+        sample = design.sample(frame)
+    else:
+        frame = tables.analysis(measure)[is_known(design, tables, measure)]
+        sample = _followed(design, tables, measure, frame)
+    lottery, estimator = lottery_of(design, frame), design.estimator
+    assert lottery is not None  # narrowed by the caller
+    observed = effects_under(sample, estimator, [sample.treated[None, :]])[0]
+    others = effects_under(sample, estimator, lottery.batches(n, generator))
     behind = min(persons_behind_mean(sample.outcome[arm]) for arm in (sample.treated, ~sample.treated))
     return float(observed), others, lottery.is_listed, behind
+
+
+def _followed(design: Duration, tables: Tables, measure: str, frame: pd.DataFrame) -> Sample:
+    """Return the persons with what each adds to the curve of everybody: had the offer changed nothing, these stay."""
+    place = place_of(design.follow_up, measure)
+    values = frame["value"].to_numpy(dtype=np.float64)
+    if place.role != "plain":
+        found = follow(design, tables, place, measure)
+        average = survival.time_without if place.role == "duration" else survival.share_by
+        values = average(found.time, found.cause, found.horizon).pseudo_values
+    covariates = frame[list(design.covariates)].to_numpy(dtype=np.float64).reshape(len(frame), len(design.covariates))
+    return Sample(values, frame[design.treatment].to_numpy(dtype=bool), covariates, design.covariates)
 
 
 def _verdict(estimate: Estimate, ours: float, model: float) -> tuple[bool | None, str]:

@@ -217,14 +217,11 @@ class Checks(Mapping[str, CheckResult]):
         )
 
     def table(self) -> Table:
-        """Return one line per check: its question, the verdict and why; those left out stand last, with the reason."""
-        rows = [(item.title, item.question, _VERDICTS[item.passed], item.reason) for item in self._results.values()]
-        rows += [
-            (name.replace("_", " ").capitalize(), "", "left out", reason) for name, reason in self._omitted.items()
-        ]
+        """Return one line per check: the verdict and why; those left out stand last, with the reason."""
+        rows = [(item.title, _VERDICTS[item.passed], item.reason) for item in self._results.values()]
+        rows += [(name.replace("_", " ").capitalize(), "left out", reason) for name, reason in self._omitted.items()]
         columns = (
             Column("check", "Check"),
-            Column("question", "Question"),
             Column("verdict", "Verdict"),
             Column("reason", "Why"),
         )

@@ -110,6 +110,18 @@ def check_specification_curve(
     return _result(frame[list(_COLUMNS)], outcome, passed, reason, sentence, numbers)
 
 
+def refuse_unfit(design: EvaluationDesign, tables: Tables, settings: CheckSettings) -> None:
+    """Refuse choices that cannot be made; nothing is estimated.
+
+    Raises
+    ------
+    DesignError
+        A choice names a column that does not exist or cannot be used so, or a sample keeps nobody.
+    """
+    for _ in _variants(design, tables, settings):
+        pass
+
+
 def _variants(design: EvaluationDesign, tables: Tables, settings: CheckSettings) -> Iterator[Variant]:
     """Give every combination of choices, the declared one first; two that say the same are given once."""
     chosen = settings.specifications

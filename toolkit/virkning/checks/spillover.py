@@ -55,7 +55,7 @@ def check_spillover(
             else "The programme does not say whether one person's programme could reach others."
         )
         return _result(empty, outcome, None, reason, declared or reason, {})
-    _refuse_unfit(tables.participants, name)
+    refuse_unfit(design, tables, settings)
     groups = groups_of(design, tables, estimate.estimand.measure) if estimate.is_available else None
     if groups is None:
         reason = estimate.unavailable_reason or "This design has no comparison group of persons."
@@ -93,7 +93,17 @@ def check_spillover(
     return _result(frame, outcome, False if together else None, reason, f"{declared} {reason}".strip(), numbers)
 
 
-def _refuse_unfit(people: pd.DataFrame, name: str) -> None:
+def refuse_unfit(design: EvaluationDesign, tables: Tables, settings: CheckSettings) -> None:
+    """Refuse an exposure that is no column of numbers.
+
+    Raises
+    ------
+    DesignError
+        The column does not exist, or holds no numbers.
+    """
+    people, name = tables.participants, settings.spillover_exposure
+    if name is None:
+        return
     if name not in people.columns or name == "participant_id":
         raise unknown_column(name, people, WHERE)
     for error in not_numbers(people[name].dropna(), name, "exposure", ""):

@@ -21,6 +21,8 @@ from .definitions import Booleans, Reach, Subgroup, Vulnerability, divide, most_
 
 EVERYBODY, VULNERABILITY = "Everybody", "vulnerability"
 _SENTENCE_PERSONS = 30
+# Fewer than these whom a sentence and a table together would tell apart; no programme's threshold is as high.
+_TOLD_APART = 10
 _NOT_DOCUMENTED = (
     "How many were eligible is not documented, so nobody can tell whom the programme passed over. What is found here "
     "holds for those it reached."
@@ -36,7 +38,8 @@ class ReachResults:
     frame : DataFrame
         One row for everybody and one per group: name, subgroup, group, eligible, reached, not_reached (persons),
         share_eligible, share_reached (of all eligible, of all reached), reached_share (of the eligible in the group),
-        each 0 to 1, and the reached persons without an outcome. Empty when nothing is documented.
+        each 0 to 1, and ``behind``: the fewest persons who could be counted by holding a number of the same division
+        against what other tables tell of its groups. Empty when nothing is documented.
     sentence : str
         What it says.
     """
@@ -45,17 +48,25 @@ class ReachResults:
     sentence: str
     source: str = ""
 
+    @property
+    def _source(self) -> str:
+        return f"Source: {self.source.rstrip('.')}." if self.source else ""
+
     def table(self) -> Table:
-        """Return those eligible and those reached, ready to be cleared."""
+        """Return those eligible and those reached, ready to be cleared.
+
+        The effects by group tell of how many in each the outcome is known. So a division is shown whole or not at all:
+        not where the difference of two tables would tell of fewer persons than the threshold.
+        """
         columns = (
             Column("subgroup", "Divided by"),
             Column("group", "Group"),
-            Column("eligible", "Eligible", "count", "persons"),
-            Column("reached", "Reached", "count", "persons", persons="lost"),
-            Column("not_reached", "Not reached", "count", "persons", persons="reached"),
-            Column("share_eligible", "Of all eligible", "share", "%", 1, persons="eligible"),
-            Column("share_reached", "Of all reached", "share", "%", 1, persons="reached"),
-            Column("reached_share", "Reached, of the eligible in the group", "share", "%", 1, persons="not_reached"),
+            Column("eligible", "Eligible", "count", "persons", persons="behind_eligible"),
+            Column("reached", "Reached", "count", "persons", persons="behind"),
+            Column("not_reached", "Not reached", "count", "persons", persons="behind"),
+            Column("share_eligible", "Of all eligible", "share", "%", 1, persons="behind_eligible"),
+            Column("share_reached", "Of all reached", "share", "%", 1, persons="behind"),
+            Column("reached_share", "Reached, of the eligible in the group", "share", "%", 1, persons="behind"),
         )
         blocks = [tuple(int(row) for row in rows) for rows in self.frame.groupby("name", sort=False).indices.values()]
         return Table(
@@ -65,7 +76,7 @@ class ReachResults:
             frame=self.frame,
             sums_down=tuple(blocks),
             sums_across=(("reached", "not_reached"),),
-            note=f"Source: {self.source}" if self.source else "",
+            note=f"{self._source} A division is shown whole or not at all, since other tables tell of the same groups.",
         )
 
 
@@ -94,10 +105,19 @@ def who_was_reached(
         reached than were eligible.
     """
     if reach is None:
-        return ReachResults(frame=_frame([]), sentence=_NOT_DOCUMENTED)
+        return ReachResults(frame=_frame([], is_counted=False), sentence=_NOT_DOCUMENTED)
     reached = _reached(reach, design, tables)
     sizes = design.persons_in_rows(tables)
-    has_outcome = tables.analysis(next(iter(tables.measures)))["value"].notna().to_numpy(dtype=bool)
+    measure = next(iter(tables.measures))
+    has_outcome = tables.analysis(measure)["value"].notna().to_numpy(dtype=bool)
+    in_programme = design.is_in_programme(tables, measure)
+    # Whom tables count apart: those reached or not, in the programme or not, with an outcome or without.
+    apart = [
+        one & other & third
+        for one in (reached, ~reached)
+        for other in (in_programme, ~in_programme)
+        for third in (has_outcome, ~has_outcome)
+    ]
     groups = _groups(tables.participants, subgroups, vulnerability)
     everybody = np.ones(len(reached), dtype=bool)
     counted = [("", EVERYBODY, "", everybody, sizes.sum() if reach.eligible == "participants" else reach.eligible)]
@@ -109,7 +129,14 @@ def who_was_reached(
             label, members = _known(name, declared, groups)
             counted += [(name, label, group, members[group], n) for group, n in declared.items()]
     rows = [
-        (name, label, group, int(n), int(sizes[each & reached].sum()), int(sizes[each & reached & ~has_outcome].sum()))
+        (
+            name,
+            label,
+            group,
+            int(n),
+            int(sizes[each & reached].sum()),
+            _fewest([sizes[each & part].sum() for part in apart]),
+        )
         for name, label, group, each, n in counted
     ]
     for name, _, group, n_eligible, n_reached, _ in rows:
@@ -121,7 +148,7 @@ def who_was_reached(
                 why="Whoever was reached was eligible, or the numbers count different things.",
                 do="Count those eligible over the same time and place as those in the data.",
             )
-    frame = _frame(rows)
+    frame = _frame(rows, is_counted=reach.eligible == "participants")
     return ReachResults(frame=frame, sentence=_sentence(frame, vulnerability), source=reach.source)
 
 
@@ -172,10 +199,19 @@ def _known(
     )
 
 
-def _frame(rows: list[tuple[str, str, str, int, int, int]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["name", "subgroup", "group", "eligible", "reached", "lost"])
-    counts = ["eligible", "reached", "lost"]
+def _fewest(counts: list[np.int64]) -> int:
+    """Return the smallest count of somebody; a count of nobody tells of nobody."""
+    return min((int(count) for count in counts if count > 0), default=0)
+
+
+def _frame(rows: list[tuple[str, str, str, int, int, int]], *, is_counted: bool) -> pd.DataFrame:
+    """Return the table's frame; ``is_counted`` tells whether those eligible are counted from the data themselves."""
+    frame = pd.DataFrame(rows, columns=["name", "subgroup", "group", "eligible", "reached", "behind"])
+    counts = ["eligible", "reached", "behind"]
     frame[counts] = frame[counts].astype(np.int64)
+    # One group's hidden number follows from those of the others and the total, so a division stands or falls together.
+    frame["behind"] = frame.groupby("name", sort=False)["behind"].transform("min")
+    frame["behind_eligible"] = frame["behind"] if is_counted else frame["eligible"]
     all_eligible, all_reached = (max(int(frame[name].max()), 1) if len(frame) else 1 for name in counts[:2])
     return frame.assign(
         not_reached=frame["eligible"] - frame["reached"],
@@ -188,13 +224,15 @@ def _frame(rows: list[tuple[str, str, str, int, int, int]]) -> pd.DataFrame:
 def _sentence(frame: pd.DataFrame, vulnerability: Vulnerability | None) -> str:
     """Return what the table says of everybody and of the most vulnerable; no number in it rests on few persons."""
     everybody = frame.iloc[0]
-    if min(everybody["reached"], everybody["not_reached"]) < _SENTENCE_PERSONS:
+    if min(everybody["reached"], everybody["not_reached"]) < _SENTENCE_PERSONS or everybody["behind"] < _TOLD_APART:
         return "The table holds those eligible beside those reached."
     said = f"Of 100 who were eligible, {_per_hundred(float(everybody['reached_share']))} were reached."
     mine = frame[frame["name"] == VULNERABILITY].set_index("group")
     if vulnerability is None or not {"Yes", "No"} <= set(mine.index):
         return said
     if mine.loc[["Yes", "No"], ["reached", "not_reached"]].to_numpy().min() < _SENTENCE_PERSONS:
+        return said
+    if mine["behind"].min() < _TOLD_APART:
         return said
     most, others = mine["reached_share"].loc[["Yes", "No"]].astype(float).tolist()
     return (
