@@ -26,9 +26,10 @@ books: ready  ## Publish the books of all programmes
 test: ready  ## Run the tests (PYTEST_ARGS="-k disclosure" for some of them)
 	@$(IN) pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-validate: ready  ## Draw made-up worlds a thousand times, and write down how often each design finds the truth (a quarter of an hour)
+validate: ready  ## Draw made-up worlds, and write down how often designs find the truth and checks a mistake (half an hour)
 	@$(IN) virkning.simulation --to book/reliability.csv
 	@$(IN) virkning.planning --to book/power.csv
+	@$(IN) virkning.simulation.wrong_designs --to book/alarms.csv
 
 bench: .venv/.peers  ## Measure time and memory beside other libraries, numbers compared first (BENCH_ARGS="--rows trial")
 	@$(IN) benchmarks $(BENCH_ARGS)

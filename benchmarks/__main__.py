@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from . import pipeline, sweep
 from .contest import Row, disagreement
 from .measure import ROOT, find_peers, rows
 
@@ -38,15 +39,23 @@ def main() -> int:
     find_peers()
     records: list[dict[str, object]] = []
     chosen = [row for row in rows().values() if any(word in row.name for word in wishes.rows or [""])]
-    _say(_heading())
+    if chosen:
+        _say(_heading())
     for row in chosen:
         for size in wishes.sizes or row.sizes[1:]:
             found = _in_turn(row, size, wishes.rounds)
             records += _records(row, size, found)
             _say(_lines(row, size, records))
             _write(records)
-    _say(f"\nWritten to {FILE.relative_to(ROOT)}.")
-    return 0 if all(record["agrees"] for record in records) else 1
+    if chosen:
+        _say(f"\nWritten to {FILE.relative_to(ROOT)}.")
+    if any(word in pipeline.NAME for word in wishes.rows or [""]):
+        for runs in wishes.sizes or [100]:
+            pipeline.compare(runs, wishes.rounds if wishes.sizes else 1, _say)
+    is_steady = True
+    if any(word in sweep.NAME for word in wishes.rows or [""]):
+        is_steady = all(sweep.compare(runs, _say) for runs in wishes.sizes or [sweep.RUNS])
+    return 0 if is_steady and all(record["agrees"] for record in records) else 1
 
 
 def _wishes() -> argparse.Namespace:

@@ -35,9 +35,9 @@ def find_peers() -> None:
 
 def rows() -> dict[str, Row]:
     """Return all rows of the table by name."""
-    from . import lotteries, periods
+    from . import lotteries, money, periods
 
-    return {row.name: row for row in (*lotteries.ROWS, *periods.ROWS)}
+    return {row.name: row for row in (*lotteries.ROWS, *periods.ROWS, *money.ROWS)}
 
 
 def measure(call: Call) -> dict[str, object]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
-from collections.abc import Callable, Generator, Mapping
+import re
+import shutil
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +128,92 @@ def _made_up_effects(
             influence_ids=tuple(str(person) for person in range(2 * n)),
         )
     return Estimates(found)
+
+
+class InThisProcess:
+    """Runs notebooks here, without a kernel: quick, and a third engine beside papermill and warm kernels."""
+
+    kind = "in this process"
+    turn = threading.Lock()
+
+    def __init__(self, failing: str = "", stop: str = "") -> None:
+        self.failing, self.stop = failing, stop
+
+    def execute(
+        self, notebook: Any, name: str, parameters: Mapping[str, Any], folder: Path, timeout_seconds: float = 600
+    ) -> Any:
+        from IPython.core.interactiveshell import InteractiveShell
+
+        from virkning.errors import BookError
+
+        if name == self.stop:
+            raise KeyboardInterrupt
+        if name == self.failing:
+            raise BookError("book.failed_cell", "A cell failed (ValueError).", where=f"chapter {name}, cell [3]")
+        with self.turn:
+            shell = InteractiveShell.instance()
+            try:
+                for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+                    self._execute(shell, cell, parameters)
+            finally:
+                InteractiveShell.clear_instance()
+        return notebook
+
+    @staticmethod
+    def _execute(shell: Any, cell: Any, parameters: Mapping[str, Any]) -> None:
+        import nbformat
+        from IPython.utils.capture import capture_output
+
+        with capture_output(stderr=False) as captured:
+            result = shell.run_cell(cell.source)
+        result.raise_error()
+        if "parameters" in cell.metadata.get("tags", []):
+            shell.user_ns.update(parameters)
+        shown = [output.data for output in captured.outputs]
+        if hasattr(result.result, "_repr_mimebundle_"):
+            shown.append(result.result._repr_mimebundle_())
+        cell.outputs = [nbformat.v4.new_output("display_data", data) for data in shown]
+
+
+@pytest.fixture(scope="session")
+def in_this_process() -> type[InThisProcess]:
+    """Return the engine that needs no kernel; it may fail at a chapter, or be stopped there."""
+    return InThisProcess
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whatever opens kernels in this test run its notebooks in this process."""
+
+    @contextmanager
+    def opened(kind: str | None = None, **_: Any) -> Iterator[InThisProcess]:
+        yield InThisProcess()
+
+    monkeypatch.setattr("virkning.run.open_kernels", opened)
+    monkeypatch.setattr("virkning.record.verification.kernels", opened)
+
+
+@pytest.fixture(scope="session")
+def forged() -> Callable[..., Path]:
+    """Return the function that copies a run folder and puts another text for one, also inside files and drawings."""
+    return _forged
+
+
+def _forged(folder: Path, target: Path, chapter: str, old: str, new: str) -> Path:
+    import nbformat
+
+    made = target / folder.parent.name / folder.name
+    if made != folder:
+        shutil.copytree(folder, made)
+    file = made / "notebooks" / f"{chapter}.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        for kind in ("text/html", "text/markdown", "text/plain"):
+            text = output.data.get(kind, "")
+            for code in re.findall(r"base64,([A-Za-z0-9+/=]+)", text):
+                changed = base64.b64decode(code).replace(old.encode(), new.encode())
+                text = text.replace(code, base64.b64encode(changed).decode())
+            if text:
+                output.data[kind] = text.replace(old, new)
+    nbformat.write(notebook, file)
+    return made

@@ -42,8 +42,8 @@ def imported_packages() -> dict[str, set[str]]:
 
 
 IMPORTED = imported_packages()
-# Declared, but not imported: the kernel, the program that builds the book, and the files that show mathematics.
-RUN_OR_COPIED = {"ipykernel", "jupyter-book", "sphinx-mathjax-offline"}
+# Declared, but not imported: the files that show mathematics.
+RUN_OR_COPIED = {"sphinx-mathjax-offline"}
 DECLARED = {canonical(re.match(r"[\w.-]+", line)[0]) for line in PROJECT["project"]["dependencies"]}  # type: ignore[index]
 DISTRIBUTIONS = metadata.packages_distributions()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import resource
+import resource as limits
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -20,11 +21,23 @@ from nbformat.v4 import new_code_cell
 import virkning as vk
 from virkning import book as book_module
 from virkning import run as run_module
+from virkning.engine import Kernels
+from virkning.engine import kernels as open_kernels
 from virkning.errors import BookError, DisclosureError, VirkningError
-from virkning.provenance import checksum, write_atomically
+from virkning.provenance import write_atomically
+from virkning.publication import Published
+from virkning.resources import folder as resource
+from virkning.run import texts as texts_module
 
 
-def publish(place: Path, **changes: object) -> object:
+@pytest.fixture(scope="module")
+def kernels() -> Iterator[Kernels]:
+    """One warm process for all tests of this file."""
+    with open_kernels() as opened:
+        yield opened
+
+
+def publish(place: Path, **changes: object) -> Published:
     return vk.publish(vk.Programme.read("nsw", changes), runs=place / "runs", books=place / "_build")
 
 
@@ -62,35 +75,29 @@ def test_a_page_that_was_touched_is_made_again(stocked: Path) -> None:
 
 
 def edited(place: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
-    """Let one shipped chapter have another last cell, in a run that has every other chapter already."""
-    real = run_module.read_notebook
+    """Let one shipped chapter have another last cell; every other chapter has run already."""
+    notebooks = shutil.copytree(resource("notebooks"), place / "notebooks")
+    notebook = nbformat.read(notebooks / f"{name}.ipynb", as_version=4)
+    notebook.cells.append(new_code_cell(source))
+    nbformat.write(notebook, notebooks / f"{name}.ipynb")
+    elsewhere(monkeypatch, "notebooks", notebooks)
 
-    def read(asked: str) -> nbformat.NotebookNode:
-        notebook = real(asked)
-        if asked == name:
-            notebook.cells.append(new_code_cell(source))
-        return notebook
 
-    monkeypatch.setattr(run_module, "read_notebook", read)
-    # The shipped files are as they were, so the run with the edited chapter needs a name of its own.
-    mark = checksum(name, source)
-    monkeypatch.setattr(run_module, "fingerprint", lambda _: mark)
-    finished = next((place / "runs" / "nsw").iterdir())
-    shutil.copytree(finished, place / "runs" / "nsw" / mark[:16])
-    (place / "runs" / "nsw" / mark[:16] / "notebooks" / f"{name}.ipynb").unlink()
+def elsewhere(monkeypatch: pytest.MonkeyPatch, name: str, place: Path) -> None:
+    for module in (run_module, texts_module):
+        monkeypatch.setattr(module, "resource", lambda asked: place if asked == name else resource(asked))
 
 
 def test_a_failing_chapter_publishes_nothing_and_finished_chapters_are_kept(
-    stocked: Path, monkeypatch: pytest.MonkeyPatch
+    stocked: Path, kernels: Kernels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = state(stocked)
-    shipped = run_module.read_notebook
     edited(stocked, monkeypatch, "data", "1 / 0")
+    programme = vk.Programme.read("nsw")
     with pytest.raises(BookError, match="ZeroDivisionError"):
-        publish(stocked)
-    assert state(stocked) == before
-    monkeypatch.setattr(run_module, "read_notebook", shipped)
-    assert publish(stocked).run.n_executed == 1
+        run_module.run(programme, root=stocked / "runs", kernels=kernels)
+    monkeypatch.undo()
+    assert publish(stocked).run.n_executed == 0
+    assert not publish(stocked).book.is_new
 
 
 @pytest.mark.parametrize(
@@ -103,11 +110,17 @@ def test_a_failing_chapter_publishes_nothing_and_finished_chapters_are_kept(
         "import matplotlib.pyplot as plt; plt.plot(chapter.tables.participants['age_years']); plt.show()",
     ],
 )
-def test_a_chapter_that_prints_persons_is_refused(stocked: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+def test_a_chapter_that_prints_persons_is_refused(
+    stocked: Path, kernels: Kernels, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
     before = state(stocked)
     edited(stocked, monkeypatch, "data", source)
+    programme = vk.Programme.read("nsw")
+    done = run_module.run(programme, root=stocked / "runs", kernels=kernels)
+    assert done.reasons["data"] == "changed: its text"
+    assert done.n_executed == 2, "the chapter, and the record of the new run"
     with pytest.raises(DisclosureError) as caught:
-        publish(stocked)
+        book_module.build(programme, done, root=stocked / "_build")
     assert "chapter data" in str(caught.value)
     assert state(stocked) == before
 
@@ -115,12 +128,11 @@ def test_a_chapter_that_prints_persons_is_refused(stocked: Path, monkeypatch: py
 def test_a_missing_method_chapter_fails_the_build(
     stocked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    real = run_module.resource
     empty = tmp_path / "empty"
     (empty / "methods").mkdir(parents=True)
-    monkeypatch.setattr(run_module, "resource", lambda name: empty if name == "book" else real(name))
+    elsewhere(monkeypatch, "book", empty)
     with pytest.raises(BookError, match="has no chapter"):
-        publish(stocked)
+        run_module.run(vk.Programme.read("nsw"), root=stocked / "runs")
 
 
 def test_a_warning_of_the_build_is_an_error_and_the_old_book_stays(stocked: Path, tmp_path: Path, nsw) -> None:
@@ -139,6 +151,9 @@ def test_a_warning_of_the_build_is_an_error_and_the_old_book_stays(stocked: Path
 def needs_building(place: Path, *chapters: str) -> list[str]:
     """Forget that the book was built and that some chapters were run; return the command that makes up for it."""
     (place / "_build/nsw/built.json").unlink()
+    for about in (place / "runs/.store/chapters").glob("*/about.json"):
+        if json.loads(about.read_text(encoding="utf-8"))["chapter"] in chapters:
+            shutil.rmtree(about.parent)
     for name in chapters:
         next((place / "runs/nsw").glob(f"*/notebooks/{name}.ipynb")).unlink()
     return [sys.executable, "-m", "virkning.cli", "book", "nsw"]
@@ -150,7 +165,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_book(stocked: Path) -> None:
     command = needs_building(stocked)
 
     def small_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+        limits.setrlimit(limits.RLIMIT_FSIZE, (1_500_000, 1_500_000))
 
     done = subprocess.run(command, cwd=stocked, capture_output=True, text=True, preexec_fn=small_disk, check=False)
     assert done.returncode == 1
@@ -174,27 +189,43 @@ def test_writing_to_a_full_disk_names_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
-@pytest.mark.parametrize(
-    ("chapters", "sign"),
-    [(("data", "checks", "subgroups"), "runs/nsw/*/notebooks/[dcs]*.ipynb"), ((), "_build/nsw/.building-*/out/*")],
-)
-def test_a_killed_process_leaves_the_old_book_and_the_next_call_goes_on(
-    stocked: Path, chapters: tuple[str, ...], sign: str
-) -> None:
+def kept(place: Path, chapters: Iterable[str]) -> dict[str, int]:
+    """Return when each of some chapters was put into the store."""
+    found = {}
+    for about in (place / "runs/.store/chapters").glob("*/about.json"):
+        name = json.loads(about.read_text(encoding="utf-8"))["chapter"]
+        if name in chapters:
+            found[name] = about.stat().st_mtime_ns
+    return found
+
+
+def test_a_killed_process_leaves_the_old_book_and_the_next_call_goes_on(stocked: Path) -> None:
     before = state(stocked)
+    chapters = ("data", "checks", "subgroups")
     command = needs_building(stocked, *chapters)
-    process = subprocess.Popen(
-        command, cwd=stocked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while not list(stocked.glob(sign)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert state(stocked) == before
+
+    def start_and_kill(is_time: Callable[[], object]) -> None:
+        process = subprocess.Popen(
+            command, cwd=stocked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
+        deadline = time.monotonic() + 240
+        while not is_time() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert state(stocked) == before
+
+    start_and_kill(lambda: kept(stocked, chapters))
+    finished = kept(stocked, chapters)
+    assert finished
+    start_and_kill(lambda: list(stocked.glob("_build/nsw/.building-*/out/*")))
     again = subprocess.run([*command, "--json"], cwd=stocked, capture_output=True, text=True, check=True)
-    assert json.loads(again.stdout)["chapters_executed"] < max(len(chapters), 1)
+    answer = json.loads(again.stdout)
+    # Had anything changed since the session's book was made, the rest would not be true.
+    assert not [why for why in answer["why"].values() if why.startswith("changed")]
+    assert answer["chapters_executed"] == 0
+    assert kept(stocked, finished) == finished
     assert not list((stocked / "_build/nsw").glob(".building-*"))
     assert state(stocked) == before
 

@@ -11,8 +11,10 @@ from bs4 import BeautifulSoup
 
 import virkning as vk
 from virkning import book as book_module
-from virkning import run as run_module
 from virkning.designs import DESIGNS
+from virkning.engine import kernels as open_kernels
+from virkning.run.store import Store
+from virkning.run.work import Task, Work
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +23,11 @@ def pages(nsw, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("methods")
     finished = nsw.published.run
     shutil.copytree(finished.folder, place / "run")
-    work = [(f"methods/{name}", run_module.read_method(name), {}) for name in sorted(DESIGNS)]
     programme = vk.Programme.read("nsw")
-    assert len(list(run_module._execute_all(work, place / "run/notebooks", programme.folder))) == len(DESIGNS)
+    tasks = [Task(f"methods/{name}") for name in sorted(DESIGNS)]
+    with open_kernels() as kernels:
+        done = list(Work(programme, place / "run", Store(nsw.html.parents[2] / "runs"), tasks, kernels))
+    assert len(done) == len(DESIGNS)
     run = dataclasses.replace(finished, folder=place / "run", methods=tuple(sorted(DESIGNS)), fingerprint="all methods")
     return book_module.build(programme, run, root=place / "_build").index.parent / "methods"
 

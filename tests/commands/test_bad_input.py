@@ -75,6 +75,24 @@ CASES: dict[str, tuple[Callable[[Path], object], int, tuple[str, ...]]] = {
         10,
         ("primary",),
     ),
+    "placebo outcome that is the outcome": (
+        specification("seed: 1", "seed: 1\nchecks: {placebo_outcomes: [is_employed]}"),
+        12,
+        ("is_employed", "cannot be its placebo", "checks.placebo_outcomes"),
+    ),
+    "benchmark that nobody measured": (
+        specification("seed: 1", "seed: 1\nchecks: {add: [hidden_confounding], benchmark_covariates: [age_yers]}"),
+        12,
+        ("age_yers", "age_years", "checks.benchmark_covariates"),
+    ),
+    "sample that keeps nobody": (
+        specification(
+            "seed: 1",
+            "seed: 1\nchecks: {specifications: {samples: {old: {column: age_years, at_least: 200}}}}",
+        ),
+        12,
+        ("keeps nobody", "age_years"),
+    ),
     "threshold of one": (specification("threshold: 5", "threshold: 1"), 10, ("threshold", "line")),
 }
 

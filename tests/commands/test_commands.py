@@ -38,6 +38,17 @@ def test_check(virkning) -> None:
     done = virkning("check", "nsw")
     assert done.returncode == 0
     assert "445 participants" in done.stdout
+    assert "Checks: 11 will run." in done.stdout
+    assert "Economy: valid, 2 cost(s)" in done.stdout
+    assert "Contract: valid, 4 metric(s)" in virkning("check", "ungevej").stdout
+
+
+@pytest.mark.parametrize("key", ["add", "omit"])
+def test_check_looks_at_the_chosen_checks(virkning, key: str) -> None:
+    value = '["powr"]' if key == "add" else '{"powr": "not needed"}'
+    done = virkning("check", "nsw", "-p", f"checks.{key}={value}")
+    assert done.returncode == 12
+    assert "Did you mean «power»" in done.stderr
 
 
 def test_schema_of_a_programme_is_json_schema(virkning) -> None:
@@ -124,3 +135,5 @@ def test_run_prints_progress_and_result_apart(virkning) -> None:
     values = json.loads(again.stdout)
     assert values["chapters_executed"] == 0
     assert round(values["effects"][0]["value"]) == 1794
+    assert set(values["why"].values()) == {"unchanged"}
+    assert "\neffects: unchanged\n" in virkning("run", "nsw", "-p", "design.confidence=0.90", "--why").stdout

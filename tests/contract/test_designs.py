@@ -57,8 +57,8 @@ def test_sound_data_have_no_problems(design: EvaluationDesign, tables: Tables) -
     assert problems(design, tables) == ()
 
 
-def test_columns_and_terms(tables: Tables, effects: Estimates) -> None:
-    assert list(effects) == list(tables.measures)
+def test_columns_and_terms(design: EvaluationDesign, tables: Tables, effects: Estimates) -> None:
+    assert list(effects) == list(design.outcomes(tables))
     for result in effects.values():
         frame = result.effects
         assert tuple(frame.columns) == EFFECT_COLUMNS

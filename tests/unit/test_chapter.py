@@ -10,10 +10,12 @@ import yaml
 
 from virkning.chapter import Chapter
 from virkning.designs.steps import is_step
+from virkning.programme import Programme
 from virkning.report import Exhibit
 from virkning.report.answer import answers
 from virkning.report.sentences import term_label
 from virkning.resources import folder as resource
+from virkning.run.chapters import chapters_of
 from virkning.starter import start
 
 OPTIONAL = ("partners", "tidier", "theory_of_change", "subgroups", "vulnerability", "publication")
@@ -70,7 +72,36 @@ def start_in_two_periods(folder: Path) -> None:
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
 
 
-@pytest.fixture(params=["bare", "no spread", "nobody in one arm", "as started", *DESIGNS])
+def with_an_economy(folder: Path) -> None:
+    """Let the primary outcome be worth something, and the programme cost something."""
+    outcomes = yaml.safe_load((folder / "programme.yml").read_text(encoding="utf-8"))["outcomes"]
+    measure, outcome = next((name, given) for name, given in outcomes.items() if given.get("primary"))
+    made = {"currency": "DKK", "price_year": 2024, "source": "a test"}
+    price = {"label": "One", "value": 1_000, "low": 500, "high": 1_200, "per": outcome["unit"], "every": "year"}
+    cost = {"label": "All", "kind": "running", "amount": 300, "per": "participant", "payer": "town"}
+    line = {
+        "label": "Gain",
+        "outcome": measure,
+        "subject": "gain",
+        "price": "one",
+        "gains": "town",
+        "duration_years": 4,
+    }
+    economy = {
+        "currency": "DKK",
+        "price_year": 2024,
+        "start_year": 2024,
+        "horizon_years": 6,
+        "people": {"intake": {0: 100}},
+        "parties": {"town": {"label": "the town", "kind": "public"}},
+        "costs": {"all": {**cost, **made}},
+        "prices": {"one": {**price, **made, "grade": "D"}},
+        "consequences": {"gain": line},
+    }
+    (folder / "economy.yml").write_text(yaml.safe_dump(economy), encoding="utf-8")
+
+
+@pytest.fixture(params=["bare", "no spread", "nobody in one arm", "as started", "with an economy", *DESIGNS])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     start(tmp_path / "mine")
     file, data = tmp_path / "mine/programme.yml", tmp_path / "mine/data/outcomes.csv"
@@ -99,6 +130,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.param == "staggered adoption":
         start_in_two_periods(tmp_path / "mine")
     outcomes.to_csv(data, index=False)
+    if request.param == "with an economy":
+        with_an_economy(tmp_path / "mine")
     if request.param == "before and after":
         everybody = tmp_path / "mine/data/participants.csv"
         pd.read_csv(everybody, dtype=str).assign(is_treated="true").to_csv(everybody, index=False)
@@ -109,7 +142,7 @@ def test_every_cell_of_every_chapter_shows_an_exhibit_or_nothing(place: Path) ->
     """The cells are run as plain code, which is what a notebook opened by hand does."""
     shown: list[object] = []
     # A planned programme has a chapter of its own; tests/book looks at it.
-    for path in sorted(path for path in resource("notebooks").glob("*.ipynb") if path.stem != "plan"):
+    for path in sorted(resource("notebooks") / f"{entry.source}.ipynb" for entry in chapters_of(Programme.read(place))):
         names: dict[str, object] = {"display": lambda *objects: shown.extend(objects)}
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type != "code":
@@ -119,7 +152,7 @@ def test_every_cell_of_every_chapter_shows_an_exhibit_or_nothing(place: Path) ->
                 continue
             source = re.sub(r"^from IPython.display import display$", "", cell.source, flags=re.MULTILINE).strip()
             *body, last = source.split("\n")
-            is_expression = re.match(r"(chapter\.|vk\.report\.)", last) and "=" not in last.split("(")[0]
+            is_expression = re.match(r"(chapter\.|vk\.report\.|economy\.)", last) and "=" not in last.split("(")[0]
             exec("\n".join(body if is_expression else [*body, last]), names)
             if is_expression:
                 shown.append(eval(last, names))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from virkning.data import Constraints, Field, Tables, load_schema
+from virkning.designs import estimate
 from virkning.designs.panel import Panel
 from virkning.errors import DesignError
 from virkning.estimand import Outcome
@@ -260,7 +261,7 @@ def shown(design, tables):
 
 def test_findings(tables):
     found = shown(design_of(covariate_measures=["hours"], alternatives=EVERY[:2]), tables)
-    assert list(found) == ["variation", "side-by-side", "hausman"]
+    assert list(found) == ["variation", "side-by-side", "coefficients", "hausman"]
     estimates = found["side-by-side"].table.frame.set_index("estimator")
     assert len(estimates) == 5
     result = design_of(covariate_measures=["hours"]).estimate_outcome(tables, "wage", seed=0)
@@ -268,6 +269,24 @@ def test_findings(tables):
     for name in ("value", "std_error", "lower", "upper"):
         assert estimates.loc["Fixed effects", name] == row[name]
     assert estimates.loc["Correlated random effects", "value"] == pytest.approx(row["value"], rel=1e-9)
+    coefficients = found["coefficients"].table.frame.set_index("what")
+    assert list(coefficients.index) == ["course", "hours"]
+    assert coefficients.loc["course", "value"] == row["value"]
+    assert coefficients.loc["course", "std_error"] == row["std_error"]
+    swapped = design_of(treatment_measure="hours", covariate_measures=["course"])
+    row = swapped.estimate_outcome(tables, "wage", seed=0).effects.iloc[0]
+    for name in ("value", "std_error", "lower", "upper"):
+        assert coefficients.loc["hours", name] == pytest.approx(row[name], rel=1e-10)
+    assert "coefficients" not in shown(design_of(), tables)
+
+
+def test_treatment_and_covariates_are_no_outcomes(tables):
+    design = design_of(covariate_measures=["hours"])
+    assert design.outcomes(tables) == ("wage",)
+    assert list(estimate(design, tables)) == ["wage"]
+    rows = rows_of()
+    first = tables_of(rows[["participant_id", "period", "course", "wage"]])
+    refusal(first, "design.no_primary_outcome")
 
 
 def test_variation_within_and_between(tables):

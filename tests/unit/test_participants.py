@@ -41,7 +41,7 @@ def design(**fields: object) -> RandomisedTrial:
 class Choosy(RandomisedTrial):
     """A design that leaves out some persons for two more reasons; persons may have several."""
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         place = np.arange(N)
         return (
             *super().exclusions(tables, measure),

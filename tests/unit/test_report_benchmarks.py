@@ -123,7 +123,7 @@ def test_differences_of_logarithms_are_said_in_per_cent() -> None:
     assert percent(estimate([0.191]).estimand, 0.191) == ""
     said = report.headline_text(estimate([-0.252], kind="log", unit="log points", better="lower"))
     assert "0.25 log points (22%) lower" in said
-    assert "or −26% to −18%" in said
+    assert "(95% confidence interval 0.20 to 0.30 lower, or 18% to 26%)" in said
 
 
 @pytest.mark.parametrize(

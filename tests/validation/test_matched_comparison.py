@@ -25,8 +25,9 @@ from virkning.designs import estimate
 from virkning.designs.matched_comparison import MatchedComparison
 from virkning.estimand import Outcome
 from virkning.numerics import weighting
+from virkning.numerics.estimated_score import score_correction
 from virkning.numerics.logit import SeparationError, fit_binary
-from virkning.numerics.matching import Rules, matched_effect, nearest, nearest_few, own_residuals, score_correction
+from virkning.numerics.matching import Rules, matched_effect, nearest, nearest_few, own_residuals
 
 SEKHON = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
 BIRTHS = Path(statsmodels.__file__).parent / "treatment" / "tests" / "results" / "cataneo2.csv"
@@ -625,12 +626,12 @@ def all_effects(study: dict[str, np.ndarray], target: str) -> dict[str, tuple[fl
     return {"matching": (matched.value, error), "matching as if known": (matched.value, matched.std_error), **others}
 
 
-@pytest.mark.parametrize("target", ["att", "ate"])
-def test_intervals_hold_the_truth_as_often_as_they_say(target: str) -> None:
-    # 300 studies of 1,000. The standard error of a share of .95 is .013. Errors on matching that take the score as
-    # known are cautious here: they must be too large, and the corrected ones must be near the spread.
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    # 150 studies of 1,000. The standard error of a share of .95 is .018. Effects on the treated are drawn a thousand
+    # times in book/reliability.csv, those on everybody are not. Errors on matching that take the score as known are
+    # cautious here: they must be too large, and the corrected ones must be near the spread.
     generator = np.random.default_rng(31)
-    runs = [all_effects(one_study(generator, 1000), target) for _ in range(300)]
+    runs = [all_effects(one_study(generator, 1000), "ate") for _ in range(150)]
     spread = {}
     for name in runs[0]:
         values, errors = (np.array([run[name][place] for run in runs]) for place in (0, 1))
@@ -639,6 +640,6 @@ def test_intervals_hold_the_truth_as_often_as_they_say(target: str) -> None:
         slack = 0.03 if name.startswith("matching") else 0.0
         assert abs(values.mean() - 2.0) < 3 * values.std(ddof=1) / np.sqrt(len(runs)) + slack, name
         share = (np.abs(values - 2.0) <= 1.96 * errors).mean()
-        assert 0.91 <= share <= (1.0 if name == "matching as if known" else 0.98), (name, share)
+        assert 0.90 <= share <= (1.0 if name == "matching as if known" else 0.99), (name, share)
     assert spread["matching as if known"] > 1.15
-    assert 0.9 < spread["matching"] < 1.1
+    assert 0.85 < spread["matching"] < 1.15

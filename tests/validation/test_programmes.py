@@ -7,6 +7,7 @@ Printed numbers must agree to half a unit of their last digit.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import itertools
@@ -34,14 +35,29 @@ NAMES = ("nsw", "jtrain", "injury", "nsw_cps")
 FILES = ("participants.csv", "outcomes.csv")
 
 
+@functools.cache
 def tables_of(name: str) -> Tables:
     return vk.read_data(vk.Programme.read(name))
 
 
+@functools.cache
+def as_shipped(name: str) -> Estimates:
+    return vk.estimate(vk.Programme.read(name).design, tables_of(name))
+
+
 def estimated(name: str, changes: Mapping[str, Any] | None = None, tables: Tables | None = None) -> Estimates:
     """Return the estimates of a programme, with changes of its specification or with a part of its data."""
-    programme = vk.Programme.read(name, changes)
-    return vk.estimate(programme.design, vk.read_data(programme) if tables is None else tables)
+    if changes is None and tables is None:
+        return as_shipped(name)
+    return vk.estimate(vk.Programme.read(name, changes).design, tables_of(name) if tables is None else tables)
+
+
+def with_outcome(tables: Tables, measure: str) -> Tables:
+    """Return the tables with one measure as the only outcome."""
+    outcomes = tables.outcomes
+    rows = outcomes[outcomes["measure"] == measure].reset_index(drop=True)
+    outcome = tables.measures[measure].model_copy(update={"primary": True})
+    return Tables.of(tables.participants, rows, {measure: outcome}, tables.schemas)
 
 
 def prints(result: Estimate, term: str, value: str, error: str) -> None:
@@ -136,6 +152,17 @@ def test_grants_and_scrap() -> None:
     assert result.n_units == 54
     # Wooldridge (2002), example 7.7: pooled least squares .200 (.338) and .049 (.436).
     prints(result, "pooled_least_squares, classical", ".200", ".338")
+    # The book prints the second one among the findings.
+    findings = vk.Programme.read("jtrain").design.findings(tables_of("jtrain"), result, seed=1)
+    (shown,) = (finding.table.frame for finding in findings if finding.name == "coefficients")
+    for label, value, error in (
+        ("Grant this year (the treatment)", "-.252", ".151"),
+        ("Grant last year (held constant)", "-.422", ".210"),
+    ):
+        row = shown.set_index("what").loc[label]
+        assert abs(row["value"] - float(value)) <= 0.0005 + 1e-12
+        assert abs(row["std_error"] - float(error)) <= 0.0005 + 1e-12
+        assert row["persons"] >= 5
     swapped = {"design.treatment_measure": "had_grant_last_year", "design.covariate_measures": ["has_grant"]}
     result = estimated("jtrain", swapped)["log_scrap_rate"]
     prints(result, "fixed_effects, classical", "-.422", ".210")
@@ -161,9 +188,7 @@ def test_grants_buy_hours_of_training() -> None:
 
 
 def test_grants_are_no_outcome() -> None:
-    result = estimated("jtrain")
-    assert not result["has_grant"].is_available
-    assert not result["had_grant_last_year"].is_available
+    assert list(estimated("jtrain")) == ["log_scrap_rate", "scrap_per_100", "training_hours"]
 
 
 # Injury benefits: Meyer, Viscusi and Durbin (1995)
@@ -270,7 +295,8 @@ def test_other_columns_of_the_published_table() -> None:
             "design.standard_errors": "classical",
             "design.alternatives": [],
         }
-        prints(estimated("nsw_cps", changes)["earnings_usd"], "regression, classical", value, error)
+        earnings = with_outcome(tables_of("nsw_cps"), "earnings_usd")
+        prints(estimated("nsw_cps", changes, earnings)["earnings_usd"], "regression, classical", value, error)
 
 
 def test_benchmark_is_what_the_lottery_says(matched: Estimates) -> None:
@@ -392,7 +418,7 @@ def test_cox_and_log_rank_of_the_released_men_as_published() -> None:
     assert test is not None
     np.testing.assert_allclose([test.statistic, test.p_value], [3.8376, 0.0501], rtol=0, atol=0.5e-4)
     # The book prints the first line of that regression beside the effect.
-    effect = vk.estimate(programme.design, tables)["weeks_to_arrest"]
+    effect = estimated("rossi")["weeks_to_arrest"]
     findings = {finding.name: finding for finding in programme.design.findings(tables, effect, seed=1)}
     row = findings["hazard-ratio"].table.frame.set_index("fit").loc["Adjusted for covariates"]
     np.testing.assert_allclose(row[["log_ratio", "std_error"]].astype(float), ours[0], rtol=1e-9)
@@ -542,7 +568,7 @@ def test_effects_on_yes_or_no_and_on_money_hold_the_truth(maker: dict[str, Any],
     # What these add follows from the months; we draw the same lives with and without the programme.
     people = maker["people"]
     found: dict[str, list[float]] = {}
-    for number in range(6):
+    for number in range(3):
         with_it, without = (
             maker["draw_outcomes"](people, np.random.default_rng([7, number]), with_offer=offer)
             for offer in (True, False)
@@ -569,10 +595,10 @@ def test_the_usual_regression_misleads_about_ungevej(maker: dict[str, Any], ment
 
 def test_twelve_municipalities_give_an_honest_headline(maker: dict[str, Any]) -> None:
     # The README counts over 400 data sets: the headline holds the truth in 95 of 100, the regression in 29 of 100. Here
-    # are the first 20 of them.
+    # are the first 8 of them.
     design, shipped, name = vk.Programme.read("ungevej").design, tables_of("ungevej"), "months_employed"
     held, misled = 0, 0
-    for seed in range(10_000, 10_020):
+    for seed in range(10_000, 10_008):
         generator = np.random.default_rng(seed)
         people = maker["draw_people"](generator)
         months = maker["draw_outcomes"](people, generator)[name]
@@ -589,8 +615,8 @@ def test_twelve_municipalities_give_an_honest_headline(maker: dict[str, Any]) ->
         held += result.headline().lower <= truth <= result.headline().upper
         misled += result.effects.set_index("term").loc["two-way fixed effects", "upper"] < truth
     # Binomial with the chances .95 and .71: fewer than these have a chance below one in a thousand.
-    assert held >= 15
-    assert misled >= 8
+    assert held >= 5
+    assert misled >= 2
 
 
 def test_work_that_lasts_is_decided_in_its_own_half_years() -> None:

@@ -289,32 +289,19 @@ def test_tobacco_programme_with_predictors() -> None:
     assert max(weights.values()) < 0.01
 
 
-def test_size_bias_and_coverage() -> None:
-    """Places alike up to chance, one of them drawn by lot: the rank test has its size, and nothing is biased."""
-    n_runs, effect = 120, 2.0
-    generator = np.random.default_rng(99)
-    p_values, errors, covered = [], {each: [] for each in ESTIMATORS}, {each: [] for each in ESTIMATORS}
-    for _ in range(n_runs):
-        null = several(generator, n_treated=1, n=20, effect=0.0)
-        if len(p_values) < 70:
-            ratio = [
-                each.misfit_after / each.misfit_before
-                for each in placebos(null, Recipe("synthetic_control"), np.arange(20)[:, None])
-            ]
-            p_values.append(np.mean(np.array(ratio) >= ratio[-1]))
-        treated = Block(
-            null.outcome + effect * (null.treated[:, None] & (np.arange(20) >= 15)), null.treated, 15, null.predictors
-        )
-        for each in ESTIMATORS:
-            value = contrast(treated, Recipe(each)).effect
-            spread = placebo_paths(treated, Recipe(each), np.arange(19)[:, None])[:, 15:].mean(axis=1).std()
-            errors[each].append(value - effect)
-            covered[each].append(abs(value - effect) <= 2.1009 * spread)
-    size = np.mean(np.array(p_values) <= 0.1)
-    assert abs(size - 0.1) < 3 * np.sqrt(0.09 / len(p_values))
-    for each in ESTIMATORS:
-        wrong = np.array(errors[each])
-        assert abs(wrong.mean()) < 3 * wrong.std() / np.sqrt(n_runs)
-        assert np.mean(covered[each]) == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / n_runs))
-    spreads = {each: np.std(errors[each]) for each in ESTIMATORS}
-    assert spreads["synthetic_differences"] < spreads["difference_in_differences"]
+def test_rank_among_places_that_are_alike_is_drawn_by_lot() -> None:
+    """Without an effect the place with the programme is as likely to stand first as any other of the ten.
+
+    Bias and coverage of the three estimators are drawn a thousand times in book/reliability.csv.
+    """
+    generator, p_values = np.random.default_rng(99), []
+    for _ in range(40):
+        null = several(generator, n_treated=1, n=10, effect=0.0)
+        ratio = [
+            each.misfit_after / each.misfit_before
+            for each in placebos(null, Recipe("synthetic_control"), np.arange(10)[:, None])
+        ]
+        p_values.append(np.mean(np.array(ratio) >= ratio[-1]))
+    # Ten ranks, equally likely: mean .55, standard deviation .287.
+    assert abs(np.mean(p_values) - 0.55) < 3 * 0.287 / np.sqrt(40)
+    assert abs(np.mean(np.array(p_values) <= 0.2) - 0.2) < 3 * np.sqrt(0.16 / 40)

@@ -107,13 +107,14 @@ def made_up(generator: np.random.Generator, *, wrong: bool, n: int = 400) -> dic
 def test_improved_intervals_hold_the_truth_as_often_as_they_say(wrong: bool) -> None:
     generator = np.random.default_rng(20)
     values, hits = [], 0
-    for _ in range(400):
+    for _ in range(150):
         value, error = estimated(made_up(generator, wrong=wrong), "improved_doubly_robust")
         values.append(value)
         hits += abs(value) <= 1.96 * error
     spread = float(np.std(values))
     assert abs(float(np.mean(values))) < 4 * spread / np.sqrt(len(values))
-    assert 0.92 <= hits / len(values) <= 0.98
+    # The standard error of a share of .95 is .018.
+    assert 0.91 <= hits / len(values) <= 0.99
 
 
 def test_groups_that_nothing_has_in_common_are_refused() -> None:

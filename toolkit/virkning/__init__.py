@@ -5,10 +5,13 @@ All of it, with the documented method, makes one **book**::
 
     import virkning as vk
 
-    programme = vk.Programme.read("programmes/nsw")                  # specification, validated
+    programme = vk.Programme.read("programmes/ungevej")              # specification, validated
     tables    = vk.read_data(programme)                              # validated, typed, frozen
     effects   = vk.estimate(programme.design, tables)                # Estimates: the one result type
     checks    = vk.run_checks(programme.design, tables, effects)     # what the reader must know before believing them
+    counted   = vk.Results.read(programme.folder / "results.csv")    # what was counted, for the contract
+    payment   = vk.settle(programme.contract, counted, effects=effects)  # what each payer owes, line by line
+    economy   = vk.cost_benefit(programme.economy, effects)          # who pays, who gains, when
     book      = vk.publish(programme)                                # runs the notebooks, gates them, builds the book
 
 Each line takes the product of the lines before it; every product is immutable.
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from .planning import power as power
     from .programme import Programme as Programme
     from .publication import publish as publish
+    from .simulation import alarms as alarms
     from .simulation import reliability as reliability
     from .subgroups import estimate_subgroups as estimate_subgroups
 
@@ -60,6 +64,7 @@ _PUBLIC = {
     "how_sure": "certainty",
     "estimate_subgroups": "subgroups",
     "reliability": "simulation",
+    "alarms": "simulation",
     "Contract": "contract",
     "Results": "contract",
     "settle": "contract",

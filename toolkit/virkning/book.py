@@ -6,10 +6,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +18,28 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from .digests import file_digest, folder_digest
+from .engine import ForkServer
 from .errors import BookError
 from .gate import check_notebooks, check_pages
+from .language import Participants
 from .programme import PROSE, Programme
-from .provenance import cannot_write, checksum, tree_checksum, write_atomically
+from .provenance import cannot_write, checksum, exclusive, is_alive, write_atomically
 from .report import MARK
 from .resources import folder as resource
 from .run import Run
+from .run.chapters import LOOK_UP, METHODS, PLANNED_METHODS, PROGRAMME, RESULTS
+from .typesetting import build_html
 
 MATHJAX = "sphinx-mathjax-offline"
 BUILT = "built.json"
 _PAGE_LINK = re.compile(r"\{doc\}`(?:(?P<words>[^`<]+?)\s*<)?/?(?P<target>\w+(?:/\w+)*)>?`")
 Contents = dict[str, Any]
+_SAID = {
+    "text/markdown": Participants.speak_of,
+    "text/html": Participants.speak_of_html,
+    "text/plain": Participants.speak_of,
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,14 @@ class Book:
     is_new: bool
 
 
-def build(programme: Programme, run: Run, *, root: Path = Path("_build")) -> Book:
+def build(
+    programme: Programme,
+    run: Run,
+    *,
+    root: Path = Path("_build"),
+    server: ForkServer | None = None,
+    further: Mapping[str, NotebookNode] | None = None,
+) -> Book:
     """Build a programme's book from an executed run.
 
     The pages are always built from nothing, since incremental builds leave old titles and values in other pages; and
@@ -61,6 +77,10 @@ def build(programme: Programme, run: Run, *, root: Path = Path("_build")) -> Boo
         What to publish; the run's tables tell which identifiers must not appear.
     root : Path
         The book comes to ``<root>/<programme>/html``.
+    server : ForkServer, optional
+        Of :func:`virkning.typesetting.open_server`; by default one is opened for this book.
+    further : mapping of str to NotebookNode, optional
+        Executed pages that are no chapters of the run; they stand last among the results.
 
     Raises
     ------
@@ -69,38 +89,67 @@ def build(programme: Programme, run: Run, *, root: Path = Path("_build")) -> Boo
     BookError
         The build failed or warned; the old book stays.
     """
-    place = (root / programme.name).resolve()
-    html = place / "html"
-    mark = checksum(run.fingerprint, tree_checksum(resource("_config.yml")))
-    _recover(place)
-    if _is_built(place, mark):
-        return Book(html / "index.html", False)
-    identifiers = run.identifiers
-    notebooks = {name: run.notebook(name) for name in run.pages}
-    check_notebooks(notebooks, identifiers)
+    place, mark = (root / programme.name).resolve(), book_mark(run.fingerprint, further)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with _workplace(place) as work:
-            _stage(programme, notebooks, _contents(run), work / "source")
-            _build_html(work)
-            fresh = work / "out" / "_build" / "html"
-            _remove_sources(fresh)
-            check_pages(fresh, identifiers, _machine_paths(programme, work))
-            _swap(fresh, html, place / ".old")
+        # One process at a time makes a book; who waited finds it made.
+        with exclusive(place / ".lock"):
+            _recover(place)
+            if is_built(place, mark):
+                return Book(place / "html" / "index.html", False)
+            _make(programme, run, place, server, further or {})
     except OSError as error:
         raise cannot_write(error, f"{root.name}/{programme.name}") from None
-    write_atomically(place / BUILT, json.dumps({"book": mark, "pages": tree_checksum(html)}))
-    return Book(html / "index.html", True)
+    write_atomically(place / BUILT, json.dumps({"book": mark, "pages": folder_digest(place / "html")}))
+    return Book(place / "html" / "index.html", True)
 
 
-def _is_built(place: Path, mark: str) -> bool:
-    """Tell whether exactly this book stands there, whole and unchanged."""
+def book_mark(fingerprint: str, further: Mapping[str, NotebookNode] | None = None) -> str:
+    """Return the SHA-256 of all that a book depends on.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of the run that it shows.
+    further : mapping of str to NotebookNode, optional
+        As of :func:`build`.
+    """
+    pages = [part for name, page in (further or {}).items() for part in (name, nbformat.writes(page))]
+    code = (Path(__file__).parent / f"{name}.py" for name in ("book", "gate", "typesetting"))
+    return checksum(fingerprint, file_digest(resource("_config.yml")), *(file_digest(path) for path in code), *pages)
+
+
+def _make(
+    programme: Programme, run: Run, place: Path, server: ForkServer | None, further: Mapping[str, NotebookNode]
+) -> None:
+    """Look at the executed pages, build them beside the old book, look at what came out, and put it in place."""
+    notebooks = {**{name: run.notebook(name) for name in run.pages}, **further}
+    check_notebooks(notebooks, run.identifiers)
+    with _workplace(place) as work:
+        _stage(programme, notebooks, _contents(run, tuple(further)), work / "source")
+        build_html(work / "source", work / "out", server)
+        fresh = work / "out" / "_build" / "html"
+        _remove_sources(fresh)
+        check_pages(fresh, run.identifiers, _machine_paths(programme, work))
+        _swap(fresh, place / "html", place / ".old")
+
+
+def is_built(place: Path, mark: str) -> bool:
+    """Tell whether exactly this book stands there, whole and unchanged.
+
+    Parameters
+    ----------
+    place : Path
+        Folder of the programme's book.
+    mark : str
+        Of :func:`book_mark`.
+    """
     try:
         built = json.loads((place / BUILT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     html = place / "html"
-    return bool(built.get("book") == mark and html.is_dir() and built.get("pages") == tree_checksum(html))
+    return bool(built.get("book") == mark and html.is_dir() and built.get("pages") == folder_digest(html))
 
 
 @contextmanager
@@ -108,23 +157,13 @@ def _workplace(place: Path) -> Iterator[Path]:
     """Give a folder beside the book that is gone afterwards; clear away what a killed build left."""
     for left in place.glob(".building-*"):
         owner = left.name.removeprefix(".building-").split("-")[0]
-        if not (owner.isdigit() and _is_alive(int(owner))):
+        if not (owner.isdigit() and is_alive(int(owner))):
             shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=f".building-{os.getpid()}-", dir=place))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _swap(fresh: Path, html: Path, old: Path) -> None:
@@ -203,25 +242,27 @@ def _config(programme: Programme, has_own_references: bool) -> dict[str, Any]:
     return settings
 
 
-def _contents(run: Run) -> Contents:
+def _contents(run: Run, further: Sequence[str] = ()) -> Contents:
     """Return the table of contents: the questions in the order in which a reader asks them."""
-    methods = tuple(f"methods/{name}" for name in run.methods)
-    if run.tables is None:
-        results: list[tuple[str, Sequence[str]]] = [("How we shall know", (*methods, "power"))]
-    else:
-        results = [
-            ("What comes of it", ("data", "effects", "checks", "subgroups")),
-            ("How we know", (*methods, "how_to_read")),
-        ]
-    parts = [
-        ("The programme", ("what", "why", "how", "programme")),
-        *results,
-        ("Look it up", ("record", "glossary", "references")),
-    ]
+    found: dict[str, list[str]] = {
+        part: [entry.name for entry in run.entries if entry.part == part] for part in (PROGRAMME, RESULTS, LOOK_UP)
+    }
+    methods = [f"methods/{name}" for name in run.methods]
+    planned = run.programme.is_planned
+    parts = {
+        PROGRAMME: ["what", "why", "how", *found[PROGRAMME]],
+        RESULTS: [*found[RESULTS], *further],
+        PLANNED_METHODS if planned else METHODS: [*methods, *run.texts, *([] if planned else ["how_to_read"])],
+        LOOK_UP: [*found[LOOK_UP], "glossary", "references"],
+    }
     return {
         "format": "jb-book",
         "root": "index",
-        "parts": [{"caption": caption, "chapters": [{"file": name} for name in names]} for caption, names in parts],
+        "parts": [
+            {"caption": caption, "chapters": [{"file": name} for name in names]}
+            for caption, names in parts.items()
+            if names
+        ],
     }
 
 
@@ -239,12 +280,16 @@ def _without_dead_links(text: str, pages: Set[str]) -> str:
 
 
 def _page(notebook: NotebookNode, name: str, programme: Programme, pages: Set[str]) -> NotebookNode:
-    """Return an executed chapter as it is published: code behind a toggle, the programme's title on the front page."""
+    """Return an executed chapter as it is published: code behind a toggle, the programme's title on the front page.
+
+    Where the participants are no persons, every generated word says so; the programme's own words stay as they are.
+    """
     page = nbformat.from_dict(notebook)
     waiting: list[str] = []
+    participants, own = programme.specification.participants, frozenset(_passages(programme.resolved()))
     for cell in page.cells:
         if cell.cell_type != "code":
-            cell.source = _without_dead_links(cell.source, pages)
+            cell.source = participants.speak_of(_without_dead_links(cell.source, pages), own)
             continue
         tags = set(cell.metadata.get("tags", []))
         if "parameters" in tags:
@@ -260,54 +305,25 @@ def _page(notebook: NotebookNode, name: str, programme: Programme, pages: Set[st
         for output in cell.outputs:
             output.get("data", {}).pop(MARK, None)
             output.get("metadata", {}).pop(MARK, None)
+            for kind, say in _SAID.items():
+                if kind in output.get("data", {}):
+                    output["data"][kind] = say(participants, output["data"][kind], own)
     if name == "index":
         first = page.cells[0]
         first.source = re.sub(r"\A# .*", lambda _: f"# {programme.specification.title}", first.source, count=1)
     return page
 
 
-def _build_html(work: Path) -> None:
-    """Build the pages in a process of their own: Sphinx keeps global state, and a warning is an error."""
-    source = work / "source"
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        str(source),
-        "--path-output",
-        str(work / "out"),
-    ]
-    command += [
-        "--toc",
-        str(source / "_toc.yml"),
-        "--config",
-        str(source / "_config.yml"),
-        "-W",
-        "-n",
-        "--keep-going",
-        "-q",
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONHASHSEED": "0",
-        "PYTHONWARNINGS": "ignore",
-        "SOURCE_DATE_EPOCH": "0",
-        "NO_COLOR": "1",
-    }
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode == 0 and (work / "out" / "_build" / "html" / "index.html").is_file():
-        return
-    said = [line.replace(f"{source}{os.sep}", "") for line in (done.stdout + done.stderr).splitlines()]
-    said = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said]
-    telling = [line for line in said if re.search(r"WARNING|ERROR|[Ee]xception|rror:", line)] or said[-5:]
-    raise BookError(
-        "book.build_failed",
-        "Jupyter Book could not build the pages:\n  " + "\n  ".join(telling[:12]),
-        where=telling[0].split(":")[0] if telling else "the build",
-        why="A book with warnings has broken links, citations or formulas.",
-        do="Mend the named page. The book that was there before is untouched.",
-    )
+def _passages(values: object) -> Iterator[str]:
+    """Give every text of a specification."""
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, dict):
+        for value in values.values():
+            yield from _passages(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _passages(value)
 
 
 def _remove_sources(html: Path) -> None:

@@ -16,10 +16,15 @@ from typing import Any
 from . import report
 from .certainty import Certainty, domains_table, how_sure, rule_table
 from .checks import CheckResult, Checks, run_checks
+from .contract import Results, Settlement
+from .contract.draws import DrawnSettlements, settle_run
+from .contract.results import results_beside
+from .contract.settlement import settle_programme
 from .data import Tables, codebook, read_data
 from .designs import estimate
 from .designs.findings import Finding
 from .disclosure import ClearedTable, Table, clear
+from .economy import CostBenefit, cost_benefit
 from .errors import BookError
 from .estimates import Estimate, Estimates
 from .participants import assigned, participant_flow
@@ -27,6 +32,7 @@ from .planning import PlannedPower, powers
 from .programme import Programme
 from .provenance import code_version, write_atomically
 from .report import Exhibit
+from .report.payments import PaymentPage
 from .subgroups import (
     QuantileResults,
     ReachResults,
@@ -38,6 +44,9 @@ from .subgroups import (
 
 EFFECTS = "results/effects.json"
 RECORD = "record.json"
+# In the folder of a run that is under way: what the one chapter that works there may read and leave.
+SCOPE = "scope.json"
+EVERYTHING = "*"
 
 
 class Chapter:
@@ -56,10 +65,15 @@ class Chapter:
     def __init__(self, programme: str, changes: Mapping[str, Any] | None = None, run: str = "") -> None:
         self.programme = Programme.read(programme, changes)
         self._run = Path(run) if run else None
+        self._scope: dict[str, Any] = {}
+        if self._run is not None and (self._run / SCOPE).is_file():
+            self._scope = json.loads((self._run / SCOPE).read_text(encoding="utf-8"))
+            if EVERYTHING not in self._scope["reads"]:
+                self.programme = self.programme.only(self._scope["reads"], self._scope["chapter"])
 
     @property
     def specification(self) -> Any:
-        """The programme's whole specification."""
+        """The programme's whole specification; in a run, the parts that the chapter declares."""
         return self.programme.specification
 
     @cached_property
@@ -67,10 +81,37 @@ class Chapter:
         """The validated data."""
         return read_data(self.programme)
 
+    def result_file(self, chapter: str, file: str) -> Path | None:
+        """Return where a result of a chapter lies, or is to be left; None when the notebook is opened by hand.
+
+        Parameters
+        ----------
+        chapter : str
+            Whose result it is.
+        file : str
+            Such as ``results/effects.json``.
+
+        Raises
+        ------
+        BookError
+            The chapter that is at work does not declare that it builds on that chapter.
+        """
+        if self._run is None:
+            return None
+        if self._scope and chapter not in (self._scope["chapter"], *self._scope["after"]):
+            raise BookError(
+                "book.undeclared_result",
+                f"The chapter «{self._scope['chapter']}» reads a result of «{chapter}», which it does not declare.",
+                where=f"chapter {self._scope['chapter']}",
+                why="It would not be made again when that result changes, and the book would contradict itself.",
+                do=f"Add «{chapter}» to the chapters that it comes after, in the table of chapters.",
+            )
+        return self._run / file
+
     @cached_property
     def effects(self) -> Estimates:
         """The estimates: read from the run folder, or computed and left there for later chapters."""
-        file = self._run / EFFECTS if self._run else None
+        file = self.result_file("effects", EFFECTS)
         if file is not None and file.is_file():
             return Estimates.from_json(file.read_text(encoding="utf-8"))
         effects = estimate(self.programme.design, self.tables, seed=self.programme.specification.seed)
@@ -90,6 +131,31 @@ class Chapter:
     def certainty(self) -> Certainty:
         """How sure one can be of the primary outcome's estimate, apart from how large it is."""
         return how_sure(self.programme.design, self.tables, self.effects, self.checks)
+
+    @cached_property
+    def cost_benefit(self) -> CostBenefit:
+        """Who pays, who gains and when; it rests on the same draws of the effects as everything else in the run."""
+        return cost_benefit(self.programme.economy, self.effects, seed=self.specification.seed)
+
+    @cached_property
+    def audited_results(self) -> Results | None:
+        """What was counted or audited, for the contract; None where the programme's folder holds no such file."""
+        return results_beside(self.programme.folder)
+
+    @cached_property
+    def settlement(self) -> Settlement:
+        """What each payer owes under the contract, at the best estimates."""
+        return settle_programme(self.programme.contract, self.audited_results, lambda: self.effects)
+
+    @cached_property
+    def settled_draws(self) -> DrawnSettlements:
+        """The contract settled for each draw of the effects: the same draws on which the economy rests."""
+        return settle_run(self.programme.contract, self.audited_results, self.effects, self.specification.seed)
+
+    @cached_property
+    def payment(self) -> PaymentPage:
+        """The payment chapter, section by section."""
+        return PaymentPage.of(self.settlement, self.programme.disclosure, lambda: self.settled_draws)
 
     @cached_property
     def quantiles(self) -> QuantileResults:
@@ -140,7 +206,8 @@ class Chapter:
     @property
     def flow(self) -> Table:
         """The flow of participants."""
-        return participant_flow(self.specification.flow, self.programme.design, self.tables, comparison="Comparison")
+        about, design = self.specification, self.programme.design
+        return participant_flow(about.flow, design, self.tables, comparison="Comparison", seed=about.seed)
 
     @property
     def flow_sources(self) -> Exhibit:
@@ -156,7 +223,8 @@ class Chapter:
         if self._run is None:
             return {}
         try:
-            values: dict[str, Any] = json.loads((self._run / RECORD).read_text(encoding="utf-8"))
+            file = self.result_file("record", RECORD)
+            values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else {}
         except (OSError, ValueError):
             raise BookError(
                 "book.no_record",
@@ -292,7 +360,7 @@ class Chapter:
             shown.append(self._power_figure(check, cleared))
         if check.drawing:
             shown.append(report.curves.curve(cleared, check.drawing))
-        return [*shown, report.table(cleared)]
+        return shown if cleared.frame.empty else [*shown, report.table(cleared)]
 
     def _power_figure(self, check: CheckResult, cleared: ClearedTable) -> Exhibit:
         primary = self.effects.primary
@@ -321,6 +389,10 @@ class Chapter:
     def rerun(self) -> Exhibit:
         """Return the commands that make the same book again."""
         return report.record.rerun(self.programme.name, code_version(), self.programme.changes)
+
+    def proof(self) -> Exhibit:
+        """Return how to prove that the run can be made again, and where its record lies."""
+        return report.record.proof(self.record)
 
 
 def _section(question: str, explanation: str, sentence: str, *, level: int = 2) -> str:

@@ -6,7 +6,7 @@ A message never holds a value that belongs to a person: it names tables, columns
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -120,6 +120,50 @@ class BookError(VirkningError):
     """The notebooks or the book could not be made."""
 
     exit_code = 15
+
+
+class SweepError(VirkningError):
+    """Some runs of a sweep failed, or whoever was to perform them cannot; carries every failure found."""
+
+    exit_code = 16
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        do: str = "",
+        failures: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(code, what, where=where, why=why, do=do)
+        self.failures = tuple(failures)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "failures": [dict(failure) for failure in self.failures]}
+
+
+class VerificationError(VirkningError):
+    """A run was made again, and something that it had published came out differently; carries the whole comparison."""
+
+    exit_code = 17
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        do: str = "",
+        report: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code, what, where=where, why=why, do=do)
+        self.report = dict(report or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "report": self.report}
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

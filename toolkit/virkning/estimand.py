@@ -44,6 +44,9 @@ class Outcome(Specification):
         description="The smallest effect that matters, in the unit of the outcome (a share: 0 to 1), in either "
         "direction. With it the verdict tells «no effect worth the name» from «too uncertain to say».",
     )
+    smallest_relevant_reason: str = Field(
+        default="", description="Why the smallest effect that matters is that one: a sentence for the book."
+    )
     benchmark: Benchmark | None = Field(
         default=None, description="The same effect from a stronger design, to hold the estimates against."
     )

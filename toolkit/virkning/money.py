@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from babel.numbers import format_decimal, get_currency_precision, list_currencies
+from babel.numbers import get_currency_precision, list_currencies
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from .errors import ProgrammeError, did_you_mean
@@ -125,6 +125,7 @@ def currencies() -> frozenset[str]:
     return frozenset(list_currencies())
 
 
+@cache
 def digits(currency: str) -> int:
     """Return how many decimals a currency has: 2 for DKK, 0 for JPY."""
     return int(get_currency_precision(currency))
@@ -197,7 +198,7 @@ def in_words(amount: Decimal, currency: str) -> str:
     """
     exponent = amount.normalize().as_tuple().exponent
     places = max(digits(currency), -exponent if isinstance(exponent, int) else 0)
-    return format_decimal(amount, format="#,##0" + ("." + "0" * places if places else ""), locale="en")
+    return f"{amount:,.{places}f}"
 
 
 def plain(number: Decimal) -> str:

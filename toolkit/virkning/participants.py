@@ -45,7 +45,9 @@ def assigned(design: EvaluationDesign, tables: Tables, measure: str) -> Arms:
     return Arms(int(sizes[treated].sum()), int(sizes[~treated].sum()))
 
 
-def participant_flow(steps: Sequence[FlowStep], design: EvaluationDesign, tables: Tables, *, comparison: str) -> Table:
+def participant_flow(
+    steps: Sequence[FlowStep], design: EvaluationDesign, tables: Tables, *, comparison: str, seed: int = 0
+) -> Table:
     """Return the flow of participants in the manner of CONSORT, for the primary outcome.
 
     After those assigned comes one line for each reason why the design leaves persons out. A reason that hits nobody has
@@ -62,6 +64,8 @@ def participant_flow(steps: Sequence[FlowStep], design: EvaluationDesign, tables
         Validated data.
     comparison : str
         What the comparison group is called.
+    seed : int
+        That of the estimate, where a draw decides who is left out.
     """
     measure = next(iter(tables.measures))
     treated, sizes = design.is_in_programme(tables, measure), design.persons_in_rows(tables)
@@ -70,7 +74,7 @@ def participant_flow(steps: Sequence[FlowStep], design: EvaluationDesign, tables
     rows.append({"step": "In the data", "everyone": int(sizes.sum())})
     rows.append(_split("Assigned", remaining, treated, sizes))
     first = len(rows)
-    for rank, exclusion in enumerate(design.exclusions(tables, measure)):
+    for rank, exclusion in enumerate(design.exclusions(tables, measure, seed=seed)):
         lost = remaining & exclusion.persons
         if rank == 0 or lost.any():
             rows.append(_split(exclusion.reason, lost, treated, sizes))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -18,13 +19,15 @@ from .disclosure import DisclosureRule
 from .economy import Economy
 from .errors import ProgrammeError, UsageError, did_you_mean
 from .estimand import Outcome
+from .language import Participants
+from .permission import Permitted, require_permission
 from .planning import Plan
 from .provenance import checksum, tree_checksum
-from .resources import example, folder
+from .resources import SPECIFICATION as FILE
+from .resources import find_programme as find
 from .specification import Specification, change, read_document, validate
 from .subgroups import Reach, Subgroup, Vulnerability
 
-FILE = "programme.yml"
 # Both are optional; changes of them begin with the name: ``contract.metrics...``, ``economy.discounting...``.
 CONTRACT, ECONOMY = "contract.yml", "economy.yml"
 PROSE = ("what.md", "why.md", "how.md")
@@ -63,6 +66,9 @@ class ProgrammeSpecification(Specification):
     )
     plan: Plan | None = Field(
         default=None, description="What is expected before the data exist: how many people, and of which outcome."
+    )
+    participants: Participants = Field(
+        default=Participants(), description="What one row of the data is called where words are generated."
     )
     flow: tuple[FlowStep, ...] = ()
     design: Design
@@ -117,6 +123,8 @@ class Programme:
     ) -> None:
         self._folder, self._specification, self._changes = folder, specification, dict(changes)
         self._contract, self._economy = contract, economy
+        self._resolved: dict[str, Any] | None = None
+        self._permission: tuple[frozenset[str], str] | None = None
 
     @classmethod
     def read(cls, place: str | Path, changes: Mapping[str, Any] | None = None) -> Programme:
@@ -158,6 +166,26 @@ class Programme:
         steps = {path.partition(".")[2]: value for path, value in of_economy.items()}
         economy = Economy.read(found, steps) if (found / ECONOMY).is_file() else None
         return cls(found, specification, changes or {}, contract, economy)
+
+    def only(self, parts: Collection[str], chapter: str) -> Programme:
+        """Return the programme as a chapter gets it, which may read only what it declares.
+
+        Parameters
+        ----------
+        parts : collection of str
+            Dotted paths of the specification, ``contract``, ``economy``; anything else is refused when it is read.
+        chapter : str
+            Its name.
+        """
+        known = frozenset({"id", *parts})
+        permitted = cast(ProgrammeSpecification, Permitted(self._specification, known, chapter))
+        programme = Programme(self._folder, permitted, self._changes, self._contract, self._economy)
+        programme._permission = (known, chapter)
+        return programme
+
+    def _require(self, part: str) -> None:
+        if self._permission is not None:
+            require_permission(part, *self._permission)
 
     @property
     def folder(self) -> Path:
@@ -236,6 +264,7 @@ class Programme:
         ProgrammeError
             The programme has none.
         """
+        self._require("contract")
         if self._contract is None:
             raise ProgrammeError(
                 "programme.no_contract",
@@ -249,6 +278,7 @@ class Programme:
     @property
     def has_contract(self) -> bool:
         """Whether somebody pays by results."""
+        self._require("contract")
         return self._contract is not None
 
     @property
@@ -260,6 +290,7 @@ class Programme:
         ProgrammeError
             The programme says nothing about either.
         """
+        self._require("economy")
         if self._economy is None:
             raise ProgrammeError(
                 "programme.no_economy",
@@ -273,6 +304,7 @@ class Programme:
     @property
     def has_economy(self) -> bool:
         """Whether costs and values are known."""
+        self._require("economy")
         return self._economy is not None
 
     @property
@@ -287,12 +319,14 @@ class Programme:
 
     def resolved(self) -> dict[str, Any]:
         """Return the specification with all defaults, as plain values; contract and economy under their names."""
-        values = self._specification.model_dump(mode="json")
-        if self._contract is not None:
-            values["contract"] = self._contract.model_dump(mode="json")
-        if self._economy is not None:
-            values["economy"] = self._economy.specification.model_dump(mode="json")
-        return values
+        if self._resolved is None:
+            values = self._specification.model_dump(mode="json")
+            if self._contract is not None:
+                values["contract"] = self._contract.model_dump(mode="json")
+            if self._economy is not None:
+                values["economy"] = self._economy.specification.model_dump(mode="json")
+            self._resolved = values
+        return deepcopy(self._resolved)
 
     def checksum(self) -> str:
         """Return the SHA-256 of the resolved specification and every file in the folder (data and prose)."""
@@ -320,43 +354,3 @@ def _taken(changes: dict[str, Any], part: str, file: Path) -> dict[str, Any]:
             do=f"Write {file.name}, or leave the change out.",
         )
     return taken
-
-
-def find(place: str | Path) -> Path:
-    """Return the folder of a programme.
-
-    Raises
-    ------
-    ProgrammeError
-        There is no folder, or it holds no specification.
-    """
-    text = str(place)
-    candidates = [Path(place)]
-    if Path(text).name == text:
-        candidates += [Path("programmes") / text, example(text)]
-    for candidate in candidates:
-        if (candidate / FILE).is_file():
-            return candidate.resolve()
-    if any(candidate.is_dir() for candidate in candidates):
-        raise ProgrammeError(
-            "programme.no_specification",
-            f"The folder has no {FILE}.",
-            where=text,
-            why="A programme is a folder with a specification.",
-            do=f"Name the folder that holds {FILE}, or start one with: virkning init FOLDER",
-        )
-    known = known_programmes()
-    raise ProgrammeError(
-        "programme.not_found",
-        f"There is no programme «{text}».",
-        where="looked for a folder of that name, below programmes/, and among the shipped programmes",
-        do=did_you_mean(text, known) or "Start one with: virkning init FOLDER",
-    )
-
-
-def known_programmes() -> list[str]:
-    """Return the names of the programmes below ``programmes/`` here and among the shipped ones."""
-    places = [Path("programmes"), folder("programmes")]
-    return sorted(
-        {item.name for place in places if place.is_dir() for item in place.iterdir() if (item / FILE).is_file()}
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -193,6 +194,33 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise cannot_write(error, path.name) from None
+
+
+@contextlib.contextmanager
+def exclusive(file: Path) -> Iterator[None]:
+    """Let one process at a time in, by a lock on a file, which the system lifts when its holder ends or is killed.
+
+    Where a system has no such locks, nobody waits; then work may be done twice, and nothing worse.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with file.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def is_alive(process: int) -> bool:
+    """Tell whether a process of this number lives."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def cannot_write(error: OSError, name: str) -> VirkningError:

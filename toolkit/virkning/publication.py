@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbformat import NotebookNode
 from pydantic import ValidationError
 
-from .book import Book, build
+from .book import Book, book_mark, build, is_built
+from .checks import chosen
+from .contract import Results, Settlement
+from .contract.results import results_beside
+from .contract.settlement import settle_programme
+from .contract.statement import settle_files
 from .data import read_data
-from .designs import require_sound
+from .designs import estimate
 from .errors import UsageError
 from .planning import Plan, PlannedPower, power, powers
 from .programme import Programme
+from .record import recorded
 from .report import headline_text
-from .run import Progress, Run, method_chapter, run
-from .subgroups import require_before_start
+from .resources import SPECIFICATION, known_programmes
+from .run import Progress, Run, fingerprint, method_chapter, require_sound_programme
+from .typesetting import open_server
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,12 @@ class Published:
 
 
 def publish(
-    programme: Programme, *, runs: Path = Path("runs"), books: Path = Path("_build"), progress: Progress | None = None
+    programme: Programme,
+    *,
+    runs: Path = Path("runs"),
+    books: Path = Path("_build"),
+    progress: Progress | None = None,
+    engine: str | None = None,
 ) -> Published:
     """Run a programme's chapters, look at what they print, and build its book.
 
@@ -42,15 +56,34 @@ def publish(
         Where run folders and books are.
     progress : callable, optional
         As for :func:`virkning.run.run`.
+    engine : str, optional
+        As for :func:`virkning.run.run`.
 
     Raises
     ------
     VirkningError
         Of the kind that tells what went wrong; the book that was there before stays as it was.
     """
-    done = run(programme, root=runs, progress=progress)
-    book = build(programme, done, root=books)
+    place = (books / programme.name).resolve()
+    further = _sweep_page(programme, runs)
+    with ExitStack() as stack:
+        server = None
+        if not is_built(place, book_mark(fingerprint(programme), further)):
+            # Sphinx is imported while the chapters run.
+            server = stack.enter_context(open_server())
+        done = recorded(programme, root=runs, progress=progress, engine=engine)
+        book = build(programme, done, root=books, server=server, further=further)
     return Published(book, done, headline(programme, done))
+
+
+def _sweep_page(programme: Programme, runs: Path) -> dict[str, NotebookNode]:
+    """Return the page with all runs of the programme's sweeps, where there are any of its present content."""
+    if not (runs / programme.name / "sweeps").is_dir():
+        return {}
+    from .sweep.page import page  # it loads what draws figures
+
+    made = page(programme, runs)
+    return {} if made is None else {"sweep": made}
 
 
 def headline(programme: Programme, run: Run) -> str:
@@ -126,6 +159,32 @@ def planned_power(
     return (power(plan, design),)
 
 
+def settlement(place: Path, results: Path | None) -> Settlement:
+    """Return the settlement of a contract in a file or folder, or of a programme with the effects that it pays for.
+
+    Parameters
+    ----------
+    place : Path
+        A ``contract.yml``, its folder, or a programme: its folder or name.
+    results : Path, optional
+        Results to settle; by default ``results.csv`` beside the contract.
+
+    Raises
+    ------
+    VirkningError
+        Of the kind that tells what is missing or does not fit.
+    """
+    is_programme = (place / SPECIFICATION).is_file() or (not place.exists() and str(place) in known_programmes())
+    if not is_programme:
+        return settle_files(place, results)
+    programme = Programme.read(place)
+    given = results_beside(programme.folder) if results is None else Results.read(results)
+    seed = programme.specification.seed
+    return settle_programme(
+        programme.contract, given, lambda: estimate(programme.design, read_data(programme), seed=seed)
+    )
+
+
 def check(programme: Programme) -> list[str]:
     """Validate everything about a programme without fitting anything; return what was looked at, one sentence each.
 
@@ -140,15 +199,29 @@ def check(programme: Programme) -> list[str]:
             f"Specification: valid, {len(programme.outcomes)} outcome(s), design {programme.design.type}.",
             "Data: none yet; the programme is planned.",
             f"Plan: possible. {planned_headline(programme)}",
+            *_terms(programme),
             f"Book: the method has its chapter ({chapter}).",
         ]
-    tables = read_data(programme)
-    require_sound(programme.design, tables)
-    settings = programme.specification
-    require_before_start(programme.design, tables, settings.subgroups, settings.vulnerability)
+    facts = require_sound_programme(programme)
+    runs = chosen(programme.design, programme.specification.checks)
     return [
         f"Specification: valid, {len(programme.outcomes)} outcome(s), design {programme.design.type}.",
-        f"Data: {len(tables.participants)} participants and {len(tables.outcomes)} outcome rows satisfy their schemas.",
+        f"Data: {facts['participants']} participants and {facts['outcomes']} outcome rows satisfy their schemas.",
         "Design: the data can honour it.",
+        f"Checks: {len(runs)} will run.",
+        *_terms(programme),
         f"Book: the method has its chapter ({chapter}).",
     ]
+
+
+def _terms(programme: Programme) -> list[str]:
+    """Return what was looked at beside the effects: the contract and the economy, where there are any."""
+    found = []
+    if programme.has_contract:
+        contract = programme.contract
+        found.append(f"Contract: valid, {len(contract.metrics)} metric(s) in {len(contract.periods)} period(s).")
+    if programme.has_economy:
+        economy = programme.economy
+        n_consequences = len(economy.specification.consequences)
+        found.append(f"Economy: valid, {len(economy.costs)} cost(s) and {n_consequences} consequence(s).")
+    return found

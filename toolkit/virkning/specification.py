@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,6 +99,12 @@ def read_document(file: Path, name: str, *, exact: bool = False) -> Document:
         raise ProgrammeError(
             "programme.encoding", "The file is not UTF-8 text.", where=name, do="Save it again as UTF-8."
         ) from None
+    return _parsed(text, name, exact)
+
+
+# A sweep reads the same files once for each of its runs, and parsing takes a hundred times as long as validating.
+@lru_cache(maxsize=16)
+def _parsed(text: str, name: str, exact: bool) -> Document:
     lines: dict[Steps, int] = {}
     try:
         _refuse_aliases(text, name)

@@ -25,6 +25,7 @@ from .matched_comparison import MatchedComparison
 from .panel import Panel
 from .randomised_trial import Alternative, RandomisedTrial
 from .regression_discontinuity import RegressionDiscontinuity
+from .remembered import remembering
 from .staggered_adoption import StaggeredAdoption
 from .synthetic_control import SyntheticControl
 from .words import Assumption, DesignWords
@@ -106,17 +107,22 @@ def estimate(design: EvaluationDesign, tables: Tables, *, seed: int = 0, persons
     Returns
     -------
     Estimates
-        One per outcome, the primary one first. An outcome without an estimate says why.
+        One per outcome, the primary one first; measures that serve as treatment or are held constant have none. An
+        outcome without an estimate says why.
 
     Raises
     ------
     DesignError
         The specification cannot be honoured by these data; nothing was fitted.
     """
-    require_sound(design, tables, persons)
-    return Estimates(
-        {measure: design.estimate_outcome(tables, measure, seed=seed, persons=persons) for measure in tables.measures}
-    )
+    with remembering():
+        require_sound(design, tables, persons)
+        return Estimates(
+            {
+                measure: design.estimate_outcome(tables, measure, seed=seed, persons=persons)
+                for measure in design.outcomes(tables)
+            }
+        )
 
 
 __all__ = [

@@ -162,7 +162,7 @@ class BeforeAfter(EvaluationDesign):
             ],
         )
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return who lacks the outcome at its own period, and who lacks it in the last period before the start."""
         label = tables.measures[measure].label
         wide, _ = self._wide(tables, measure, None)

@@ -211,7 +211,7 @@ class DifferenceInDifferences(EvaluationDesign):
         estimator: Estimator = self.estimator if varying else "two_by_two"
         return self.model_copy(update={"alternatives": (), "covariates": varying, "estimator": estimator})
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return who lacks the outcome: after or before the start in a panel, in every period in cross-sections."""
         label = tables.measures[measure].label
         rows, _ = self._rows(tables, measure, None)

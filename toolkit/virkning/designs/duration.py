@@ -191,7 +191,7 @@ class Duration(EvaluationDesign):
             )
         return question.answered(terms, self._analysed(frame, compared, tables.checksum), warnings)
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return those without the outcome; of an event, those whose time is not known."""
         place = place_of(self.follow_up, measure)
         label = tables.measures[place.duration or measure].label

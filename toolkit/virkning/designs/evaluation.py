@@ -52,6 +52,16 @@ class EvaluationDesign(Specification):
     def within(self, participants: pd.DataFrame) -> Self:
         """Return the design to use inside a group of participants: the headline only, without what does not vary."""
 
+    def outcomes(self, tables: Tables) -> tuple[str, ...]:
+        """Return the measures whose effect is estimated, the primary one first; others serve the design.
+
+        Parameters
+        ----------
+        tables : Tables
+            Validated data.
+        """
+        return tuple(tables.measures)
+
     def is_in_programme(self, tables: Tables, measure: str) -> Persons:
         """Return who counts in the programme's group, as the estimate counts them; shape (participants,).
 
@@ -83,7 +93,7 @@ class EvaluationDesign(Specification):
         persons: NDArray[np.int64] = tables.participants[column].to_numpy(dtype=np.float64).astype(np.int64)
         return persons
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return who is left out of the estimate of one outcome, and why, in the order in which it happens.
 
         Parameters
@@ -92,6 +102,8 @@ class EvaluationDesign(Specification):
             Validated data.
         measure : str
             The outcome.
+        seed : int
+            Start of the random numbers, for designs in which a draw decides who is left out: that of the estimate.
         """
         return (without_outcome(tables, measure),)
 

@@ -30,6 +30,8 @@ class Drawing:
         Text column; rows with the same text are drawn in one colour and named in the legend.
     lower, upper : str, optional
         Columns with the ends of the interval of ``y``: bars for points, a band for lines.
+    band : tuple of str, optional
+        Columns with the ends of a wider interval, drawn as a band behind the others.
     styles : mapping
         Text of the series to how it is drawn; ``points`` when not named.
     start : float, optional
@@ -50,6 +52,7 @@ class Drawing:
     series: str | None = None
     lower: str | None = None
     upper: str | None = None
+    band: tuple[str, str] | None = None
     styles: Mapping[str, Style] = field(default_factory=lambda: MappingProxyType({}))
     start: float | None = None
     start_label: str = "start"

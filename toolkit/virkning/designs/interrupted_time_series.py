@@ -240,7 +240,7 @@ class InterruptedTimeSeries(EvaluationDesign):
         """Return the design to use inside a group: the headline only."""
         return self.model_copy(update={"alternatives": ()})
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return whose outcome is in no mean: known in no period, or not in all when every period is needed.
 
         Parameters

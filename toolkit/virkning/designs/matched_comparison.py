@@ -201,7 +201,7 @@ class MatchedComparison(EvaluationDesign):
         update = {"alternatives": (), "covariates": varying(self.covariates), "outcome_covariates": lines}
         return self.model_copy(update=update)
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return who is left out: without the outcome, trimmed for lack of overlap, or matched with nobody."""
         first = without_outcome(tables, measure)
         prepared = self._comparable(tables, measure)
@@ -211,7 +211,7 @@ class MatchedComparison(EvaluationDesign):
         if self.trimming.rule != "none":
             found.append(_among(self.trimming.reason, len(first.persons), known[~prepared.kept]))
         # Who finds nobody depends on a draw only where nobody may serve twice and ties are drawn.
-        _, unmatched = terms.use_of(prepared, self.choices[0], self.estimand, np.random.default_rng(0))
+        _, unmatched = terms.use_of(prepared, self.choices[0], self.estimand, np.random.default_rng(seed))
         if self.estimator == "matching" and (self.matching.caliper is not None or self.matching.exact):
             found.append(_among(NOBODY_NEAR, len(first.persons), known[prepared.kept][unmatched]))
         return tuple(found)
@@ -237,7 +237,7 @@ class MatchedComparison(EvaluationDesign):
                 labels=tuple(described.field(name).title for name in self.covariates),
                 weights=None if weights is None else weights[known],
             ),
-            self.exclusions(tables, measure),
+            self.exclusions(tables, measure, seed=seed),
             participants[self.treatment].to_numpy(dtype=bool),
         )
 
@@ -300,7 +300,7 @@ class MatchedComparison(EvaluationDesign):
         for is_treated, words in ((True, "offered the programme"), (False, "in the comparison group")):
             if not (treated == is_treated).any():
                 return None, [], f"Nobody {words} has this outcome.", []
-        if frame["value"].nunique() == 1:
+        if frame["value"].min() == frame["value"].max():
             return None, [], f"This outcome is the same for everybody, {_NO_SPREAD}", []
         # The reasons below are published, so they say less than the refusals for whoever holds the data.
         if next(refusals.in_arms(self, frame), None) is not None:

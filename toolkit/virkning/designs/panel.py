@@ -12,7 +12,7 @@ from pydantic import Field
 from ..data import Tables
 from ..errors import DesignError
 from ..estimates import Estimate, EvidenceLevel, Method
-from ..numerics.panels import NestedEffects, WaldTest
+from ..numerics.panels import NestedEffects, WaldTest, numbered
 from ..provenance import Digests
 from ..specification import Specification
 from .assembly import Analysed, Term
@@ -207,7 +207,11 @@ class Panel(EvaluationDesign):
         varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
         return self.model_copy(update={"alternatives": (), "covariates": varying})
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def outcomes(self, tables: Tables) -> tuple[str, ...]:
+        """Return the measures that are neither the treatment nor held constant."""
+        return tuple(measure for measure in tables.measures if measure not in self._measures)
+
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return who is left out: without outcome, without treatment beside it, or without what is compared."""
         everyone = tables.participants["participant_id"]
         outcomes, rows = tables.outcomes, self.rows(tables, measure)
@@ -239,13 +243,14 @@ class Panel(EvaluationDesign):
         return found
 
     def findings(self, tables: Tables, estimate: Estimate, *, seed: int = 0) -> tuple[Finding, ...]:
-        """Return how much changes within persons, all estimators side by side, and the robust Hausman test."""
+        """Return what changes within persons, all estimators, the other coefficients, and the robust Hausman test."""
         if not estimate.is_available:
             return ()
         measure = estimate.estimand.measure
         rows, _ = self._complete(tables, measure, None)
         shown = Shown(
             outcome=tables.measures[measure],
+            estimator=self.estimator,
             labels=tuple(tables.measures[name].label for name in self._measures),
             errors=self.standard_errors,
             nested=self.nested_effects,
@@ -275,7 +280,7 @@ class Panel(EvaluationDesign):
 
     def sample(self, rows: pd.DataFrame) -> PanelSample:
         """Return the rows, all complete, as arrays."""
-        persons = pd.factorize(rows[PERSON])[0].astype(np.int64)
+        persons = numbered(rows[PERSON].to_numpy(dtype=np.int64))
         clusters = persons
         if self.clusters is not None:
             clusters = pd.factorize(rows[self.clusters], sort=True)[0].astype(np.int64)
@@ -305,7 +310,7 @@ class Panel(EvaluationDesign):
     def _reason(self, rows: pd.DataFrame) -> str:
         if rows.empty:
             return "Nobody has this outcome together with the treatment and the covariates."
-        if rows["value"].nunique() == 1:
+        if rows["value"].min() == rows["value"].max():
             return "This outcome is the same in every row, so there is no spread to judge an effect by."
         if next(refusals.in_rows(self, self.sample(rows)), None) is not None:
             return "Among the rows with this outcome, treatment and covariates do not determine the effect."
@@ -337,10 +342,11 @@ class Panel(EvaluationDesign):
         sizes = np.bincount(sample.persons)
         if (sizes == 1).any() and used & {"fixed_effects", "first_differences"}:
             result.append("Some persons are seen in one period only; they say nothing about change within a person.")
-        by_person = pd.Series(sample.periods).groupby(sample.persons)
-        spans = (by_person.max() - by_person.min()).to_numpy() + 1
-        if (spans > sizes).any() and "first_differences" in used:
-            result.append("Some persons miss periods in between; first differences use neighbouring periods only.")
+        if "first_differences" in used:
+            by_person = pd.Series(sample.periods).groupby(sample.persons)
+            spans = (by_person.max() - by_person.min()).to_numpy() + 1
+            if (spans > sizes).any():
+                result.append("Some persons miss periods in between; first differences use neighbouring periods only.")
         if self.estimator in ("random_effects", "pooled_least_squares"):
             test = hausman(sample, period_effects=self.period_effects, rule=self.degrees_of_freedom)
             if test is not None and test.p_value < _SIGNIFICANT:
@@ -369,7 +375,7 @@ class Panel(EvaluationDesign):
         return Analysed(
             n_treated=int((treated & enters).sum()),
             n_comparison=int((~treated & enters).sum()),
-            n_clusters=units.nunique(),
+            n_clusters=len(units) if self.clusters is None else units.nunique(),
             comparison_mean=float(rows.loc[~is_on, "value"].mean()),
             ids=Digests(salt, units, has_repeats=self.clusters is not None),
         )

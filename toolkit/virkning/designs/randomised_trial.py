@@ -199,7 +199,7 @@ class RandomisedTrial(EvaluationDesign):
         frame = tables.analysis(measure)
         return self._whole(frame[frame["value"].notna()])
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return those without the outcome, and those whose partner in the pair has none."""
         missing = without_outcome(tables, measure)
         if self.pairs is None:

@@ -216,7 +216,7 @@ class RegressionDiscontinuity(EvaluationDesign):
         varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
         return self.model_copy(update={"covariates": varying})
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return those without the outcome, and those who stand too far from the cutoff to count.
 
         Parameters

@@ -193,7 +193,7 @@ class StaggeredAdoption(EvaluationDesign):
         varying = tuple(name for name in self.covariates if participants[name].nunique(dropna=False) > 1)
         return self.model_copy(update={"covariates": varying, "two_way_fixed_effects": False})
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return who started too early, who has too few outcomes, and for whom there is no comparison."""
         label = tables.measures[measure].label
         followed = follow(self, tables, measure)

@@ -226,7 +226,7 @@ class SyntheticControl(EvaluationDesign):
         importance: ImportanceRule = self.importance if varying else "equal"
         return self.model_copy(update={"alternatives": (), "predictors": varying, "importance": importance})
 
-    def exclusions(self, tables: Tables, measure: str) -> tuple[Exclusion, ...]:
+    def exclusions(self, tables: Tables, measure: str, *, seed: int = 0) -> tuple[Exclusion, ...]:
         """Return the units that lack an outcome in one of the periods, and those that lack a predictor.
 
         Parameters

@@ -59,6 +59,18 @@ def project(matrix: Array, weights: Array | None = None) -> Projection:
     return Projection(rows=rows, leverage=np.einsum("ij,ij->i", orthonormal, orthonormal), root_weights=root)
 
 
+def inverse_of_products(matrix: Array) -> Array | None:
+    """Return the inverse of the columns' cross products, shape (k, k); None where rounding would spoil it.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, k)
+        Of full column rank.
+    """
+    products = matrix.T @ matrix
+    return np.asarray(np.linalg.inv(products), dtype=np.float64) if _are_far_from_dependent(products) else None
+
+
 def orthonormal_turn(matrix: Array) -> tuple[Array, Array]:
     """Return columns, and the matrix that makes orthonormal columns from the given ones.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .logit import BinaryFit
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -94,7 +92,14 @@ class Matches:
         return np.bincount(self.flat, weights=by_place, minlength=self.n_pool).astype(np.float64)
 
 
-def nearest(targets: Array, pool: Array, rules: Rules, cells: tuple[Whole, Whole], scale: float) -> Matches:
+def nearest(
+    targets: Array,
+    pool: Array,
+    rules: Rules,
+    cells: tuple[Whole, Whole],
+    scale: float,
+    orders: tuple[Whole, Whole] | None = None,
+) -> Matches:
     """Return each target's nearest neighbours, every one of the pool as often as needed (with replacement).
 
     Parameters
@@ -107,16 +112,20 @@ def nearest(targets: Array, pool: Array, rules: Rules, cells: tuple[Whole, Whole
         Codes of the exact cells of the targets and of the pool; neighbours have the same code.
     scale : float
         The standard deviation of the score, which distances are measured in.
+    orders : tuple of ndarray of int, optional
+        Rows of the targets and of the pool by rising score, equal scores by row, where somebody has sorted them before.
     """
+    if orders is None:
+        of_pool = np.argsort(pool, kind="stable")
+        orders = (of_pool if targets is pool else np.argsort(targets), of_pool)
     lower, upper = np.zeros(len(targets), dtype=np.int64), np.zeros(len(targets), dtype=np.int64)
     flat: list[Whole] = []
     start = 0
-    for rows, places in _by_cell(*cells):
-        chosen = places[np.argsort(pool[places], kind="stable")]
+    for code in np.unique(cells[0]):
+        # In the order of the score, places are looked up beside those just found: many times as quick.
+        ascending, chosen = (order[of[order] == code] for order, of in zip(orders, cells, strict=True))
         flat.append(chosen)
-        if len(chosen) and len(rows):
-            # In the order of the score, places are looked up beside those just found: many times as quick.
-            ascending = rows[np.argsort(targets[rows])]
+        if len(chosen):
             sorted_scores, wanted = pool[chosen] / scale, targets[ascending] / scale
             reach = _reach(wanted, sorted_scores, rules)
             low = np.searchsorted(sorted_scores, wanted - reach, side="left")
@@ -126,32 +135,39 @@ def nearest(targets: Array, pool: Array, rules: Rules, cells: tuple[Whole, Whole
     return Matches(np.concatenate(flat) if flat else np.zeros(0, dtype=np.int64), lower, upper, len(pool))
 
 
-def _by_cell(target_cells: Whole, pool_cells: Whole) -> Iterator[tuple[Whole, Whole]]:
-    """Give the rows of the targets and of the pool in each cell that has targets."""
-    for code in np.unique(target_cells):
-        yield np.flatnonzero(target_cells == code), np.flatnonzero(pool_cells == code)
-
-
 def _reach(wanted: Array, sorted_scores: Array, rules: Rules) -> Array:
     """Return how far each target looks, in standard deviations: to its last neighbour and those tied with it."""
     m = min(rules.neighbours, len(sorted_scores))
-    place = np.searchsorted(sorted_scores, wanted)
-    candidates = place[:, None] + np.arange(-m, m)[None, :]
-    inside = (candidates >= 0) & (candidates < len(sorted_scores))
-    distances = np.abs(sorted_scores[np.clip(candidates, 0, len(sorted_scores) - 1)] - wanted[:, None])
-    distances = np.where(inside, distances, np.inf)
+    edge = np.full(m, np.inf)
+    padded = np.concatenate([-edge, sorted_scores, edge])
+    place = np.searchsorted(sorted_scores, wanted) + m
+    below = [np.abs(padded[place - 1 - step] - wanted) for step in range(m)]
+    above = [np.abs(padded[place + step] - wanted) for step in range(m)]
+    furthest = _smallest_of_two(below, above, m)
     if rules.caliper is not None:
-        distances = np.where(distances <= rules.caliper * (1 + _ROUNDING), distances, np.inf)
-    distances.sort(axis=1)
-    # Within a caliper there may be fewer than wanted: then the last one there is.
-    last = np.clip(np.isfinite(distances).sum(axis=1), 1, m) - 1
-    furthest = distances[np.arange(len(wanted)), last]
+        # Within a caliper there may be fewer than wanted: then the last one there is.
+        limit = rules.caliper * (1 + _ROUNDING)
+        for count in range(m - 1, 0, -1):
+            furthest = np.where(furthest <= limit, furthest, _smallest_of_two(below, above, count))
+        furthest = np.where(furthest <= limit, furthest, np.inf)
     found = np.isfinite(furthest)
     reach = np.sqrt(np.where(found, furthest, 0.0) ** 2 + rules.tolerance) * (1 + _ROUNDING) + _ROUNDING
     if rules.caliper is not None:
         reach = np.minimum(reach, rules.caliper * (1 + _ROUNDING))
     result: Array = np.where(found, reach, -1.0)
     return result
+
+
+def _smallest_of_two(below: Sequence[Array], above: Sequence[Array], count: int) -> Array:
+    """Return the distance of the last of the ``count`` nearest, of whom some are below and the others above.
+
+    Both lists rise. Whatever the number from below, the furthest of those taken is no nearer than the answer, and for
+    the right number it is the answer.
+    """
+    found = np.minimum(below[count - 1], above[count - 1])
+    for step in range(1, count):
+        found = np.minimum(found, np.maximum(below[step - 1], above[count - step - 1]))
+    return found
 
 
 def nearest_few(
@@ -318,77 +334,3 @@ def own_residuals(
         mean = (matches.mean_of(value) * matches.counts - value) / others
         residual[arm] = np.sqrt(others / (others + 1)) * (value - mean)
     return residual, residual**2
-
-
-@dataclass(frozen=True)
-class ScoreCorrection:
-    """What it changes that the score was estimated (Abadie and Imbens 2016).
-
-    Attributes
-    ----------
-    variance : float
-        To be added to the squared error; negative for the effect on everybody, of either sign for that on the treated.
-    influence : ndarray, shape (n,)
-        To be added to each person's share in the error.
-    """
-
-    variance: float
-    influence: Array
-
-
-def score_correction(
-    outcome: Array,
-    matrix: Array,
-    treated: Booleans,
-    score: BinaryFit,
-    value: float,
-    *,
-    neighbours: int,
-    cells: Whole,
-    on_everybody: bool,
-) -> ScoreCorrection:
-    """Return the correction of a matched effect for the estimated score.
-
-    At the true score the estimate has some covariance c with the score's own equations, and the effect moves by d when
-    the score does; with V the covariance of the coefficients, d'Vd - c'Vc is added to the variance. Both come from how
-    regressors and outcomes vary together among the nearest on the score within each arm; matching once more on all
-    regressors, as the authors do for d, is not needed, since E[X τ(X)] splits into the mean and the covariances given
-    the score.
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, k)
-        Regressors of the score.
-    value : float
-        The matched effect.
-    neighbours : int
-        How many others the local covariances use, at least 1.
-    cells : ndarray of int, shape (n,)
-        Codes of the exact cells.
-    """
-    e, slope = score.probability, score.slope
-    covariances, means = {}, {}
-    for arm, side in ((True, treated), (False, ~treated)):
-        rules = Rules(neighbours=neighbours + 1)
-        near = nearest(e, e[side], rules, (cells, cells[side]), float(e.std(ddof=1)) or 1.0)
-        means[arm] = near.mean_of(outcome[side])
-        factor = slope * near.counts / np.maximum(near.counts - 1, 1)
-        shares = []
-        for column in matrix.T:
-            centred = column - column.mean()
-            apart = outcome - outcome.mean()
-            product = near.mean_of((centred * apart)[side]) - near.mean_of(centred[side]) * near.mean_of(apart[side])
-            shares.append(factor * product)
-        covariances[arm] = np.column_stack(shares)
-    if on_everybody:
-        common = (covariances[True] / e[:, None] + covariances[False] / (1 - e)[:, None]).mean(axis=0)
-        moved = np.zeros(len(common))
-    else:
-        base = matrix * (slope * (means[True] - means[False] - value))[:, None] + covariances[True]
-        common = (base + covariances[False] * (e / (1 - e))[:, None]).mean(axis=0) / e.mean()
-        moved = (base - covariances[False]).mean(axis=0) / e.mean()
-    covariance = np.linalg.inv(score.information)
-    return ScoreCorrection(
-        variance=float(moved @ covariance @ moved - common @ covariance @ common),
-        influence=score.influence @ (moved - common),
-    )

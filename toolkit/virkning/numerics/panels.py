@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .f_tail import f_tail
-from .least_squares import project
+from .least_squares import inverse_of_products, project
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -82,6 +82,11 @@ def fit_rows(outcome: Array, regressors: Array, slopes: NDArray[np.int64] | slic
     slopes : ndarray of int, shape (s,), optional
         The regressors whose scores are wanted.
     """
+    inverse = inverse_of_products(regressors)
+    if inverse is not None:
+        coefficients = inverse @ (regressors.T @ outcome)
+        residuals = outcome - regressors @ coefficients
+        return PanelFit(coefficients, (regressors @ inverse[:, slopes]) * residuals[:, None], residuals, inverse)
     projection = project(regressors)
     coefficients = projection.rows.T @ outcome
     residuals = outcome - regressors @ coefficients

@@ -37,11 +37,12 @@ def answer(estimate: Estimate) -> Exhibit:
 
 def _facts(estimate: Estimate) -> list[tuple[str, str, str]]:
     best, about, level = estimate.headline(), estimate.estimand, estimate.evidence_level
-    scale = Scale.of(about, max(abs(best.value), abs(estimate.comparison_mean)))
+    # One number has the same decimals wherever it stands: those of the effect, and those of the levels.
+    scale, of_levels = Scale.of(about, best.value), _scale_of_levels(estimate)
     dots = "\N{BLACK CIRCLE}" * level.level + "\N{WHITE CIRCLE}" * (TOP_LEVEL - level.level)
     levels = [
-        ("Without the programme", scale.say(estimate.comparison_mean), scale.unit),
-        ("With the programme", scale.say(estimate.comparison_mean + best.value), scale.unit),
+        ("Without the programme", of_levels.say(estimate.comparison_mean), scale.unit),
+        ("With the programme", of_levels.say(estimate.comparison_mean + best.value), scale.unit),
     ]
     held = about.benchmark
     return [
@@ -54,6 +55,10 @@ def _facts(estimate: Estimate) -> list[tuple[str, str, str]]:
         *([(held.label, scale.say(held.value, signed=True), f"{scale.unit}, from elsewhere")] if held else []),
         ("Evidence level", f"{level.level} of {TOP_LEVEL}", f"{dots} Maryland scale"),
     ]
+
+
+def _scale_of_levels(estimate: Estimate) -> Scale:
+    return Scale.of(estimate.estimand, estimate.comparison_mean)
 
 
 def how_sure(certainty: Certainty) -> Exhibit:
@@ -129,15 +134,15 @@ def outcomes_table(effects: Estimates, assigned: tuple[int, int]) -> Table:
             )
             continue
         best = estimate.headline()
-        scale = Scale.of(about, max(abs(best.value), abs(estimate.comparison_mean)))
+        scale, of_levels = Scale.of(about, best.value), _scale_of_levels(estimate)
         first = estimate.effects.iloc[0]
         rows.append(
             {
                 "outcome": f"{about.outcome} ({scale.unit})",
                 "n_treated": first["n_treated"],
                 "n_comparison": first["n_comparison"],
-                "without": scale.say(estimate.comparison_mean) if is_lottery(estimate) else None,
-                "with": scale.say(estimate.comparison_mean + best.value) if is_lottery(estimate) else None,
+                "without": of_levels.say(estimate.comparison_mean) if is_lottery(estimate) else None,
+                "with": of_levels.say(estimate.comparison_mean + best.value) if is_lottery(estimate) else None,
                 "difference": scale.say(best.value, signed=True) + percent(about, best.value),
                 "interval": f"{scale.say(best.lower)} to {scale.say(best.upper)}"
                 + percent(about, best.lower, best.upper),

@@ -33,7 +33,7 @@ def curve(cleared: ClearedTable, drawing: Drawing) -> Exhibit:
     """
     require_cleared(cleared)
     columns = {column.name: column for column in cleared.columns}
-    needed = [name for name in (drawing.x, drawing.y, drawing.lower, drawing.upper) if name]
+    needed = [name for name in (drawing.x, drawing.y, drawing.lower, drawing.upper, *(drawing.band or ())) if name]
     rows = cleared.frame.dropna(subset=[drawing.x, drawing.y]).copy()
     name = f"{cleared.name}-figure"
     if rows.empty:
@@ -83,6 +83,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, drawing: Drawing, label: str, colour: 
     style = drawing.styles.get(label, "points")
     x, y = rows[drawing.x].to_numpy(), rows[drawing.y].to_numpy()
     step: Literal["post"] | None = "post" if style == "step" else None
+    if drawing.band:
+        outer = [rows[name].to_numpy() for name in drawing.band]
+        axes.fill_between(x, outer[0], outer[1], color=colour, alpha=0.18, linewidth=0)
     if drawing.lower and drawing.upper:
         lower, upper = rows[drawing.lower].to_numpy(), rows[drawing.upper].to_numpy()
         if style == "points":

@@ -59,6 +59,23 @@ def prose(name: str, markdown: str) -> Exhibit:
     return Exhibit("prose", name, markdown, markdown)
 
 
+def headed(name: str, title: str, markdown: str, *, level: int = 2) -> Exhibit:
+    """Return a passage under a heading of its own, for a section that not every programme has.
+
+    Parameters
+    ----------
+    name : str
+        Short name, unique in a chapter.
+    title : str
+        The heading.
+    markdown : str
+        As of :func:`prose`.
+    level : int
+        Of the heading.
+    """
+    return prose(name, f"```{{rubric}} {title}\n:heading-level: {level}\n```\n\n{markdown}")
+
+
 def folded(name: str, title: str, sections: Sequence[tuple[str, str, Sequence[Exhibit]]]) -> Exhibit:
     """Return sections that a reader opens when wanted: each a question, a sentence, and its figures and tables.
 

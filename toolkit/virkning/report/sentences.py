@@ -155,11 +155,14 @@ def _headline(estimate: Estimate) -> str:
             f"{percent(about, best.lower, best.upper)}; {against}."
         )
     direction = "higher" if best.value > 0 else "lower"
+    # «8 lower» has no sign, so neither has its interval; the end nearer to zero comes first.
+    ends = sorted((best.lower, best.upper), key=abs)
+    changes = percent(about, *ends, opening=", or ", closing="", signed=False)
     return (
         f"{about.outcome}: {scale.with_unit(abs(best.value))}{percent(about, best.value, signed=False)} {direction} "
         f"for {about.population}{' when offered the programme' if is_lottery(estimate) else ''} "
-        f"({level}% confidence interval {scale.say(best.lower)} to {scale.say(best.upper)}"
-        f"{percent(about, best.lower, best.upper, opening=', or ', closing='')}); {against}."
+        f"({level}% confidence interval {' to '.join(scale.say(abs(end)) for end in ends)}"
+        f"{'' if best.value > 0 else ' lower'}{changes}); {against}."
     )
 
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DesignError
-from ...numerics import matching, overlap, weighting
+from ...numerics import estimated_score, matching, overlap, weighting
 from ...numerics.least_squares import dependent_column
 from ...numerics.logit import BinaryFit, Link, SeparationError, fit_binary
 from .. import regression
 from ..assembly import Term
 from ..degrees_of_freedom import LARGE_SAMPLE, Rule
+from ..remembered import remembered
 from .choices import HAS_OUTCOME_LINES, Choice, Matching, Target, Trimming
 
 Array = NDArray[np.float64]
@@ -108,8 +109,10 @@ def standardised(values: Array) -> Array:
         return values
     centred = values - values.mean(axis=0)
     spread = centred.std(axis=0)
-    varies = spread > 1e-12 * np.abs(values).max(axis=0)
-    result: Array = np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)
+    varies = spread > 1e-12 * np.maximum(values.max(axis=0), -values.min(axis=0))
+    # Dividing in place saves a copy of all columns.
+    np.divide(centred, np.where(varies, spread, 1.0), out=centred)
+    result: Array = centred if varies.all() else np.where(varies, centred, 0.0)
     return result
 
 
@@ -156,10 +159,10 @@ def score_of(persons: Persons, link: Link) -> BinaryFit:
     DesignError
         A covariate adds nothing, or the covariates split the groups.
     """
-    matrix = with_constant(persons.traits)
+    matrix = _matrix_of_score(persons)
     refuse_dependent(matrix, persons.trait_names, "the score", "design.covariates")
     try:
-        return fit_binary(matrix, persons.treated, link)
+        return remembered("score", link, (matrix, persons.treated), lambda: fit_binary(matrix, persons.treated, link))
     except SeparationError:
         raise DesignError(
             "design.separation",
@@ -168,6 +171,10 @@ def score_of(persons: Persons, link: Link) -> BinaryFit:
             why="Where only one group occurs there is nobody to compare with, and the score has no best fit.",
             do="Find the covariate, or the combination, that only one group has; leave those persons or it out.",
         ) from None
+
+
+def _matrix_of_score(persons: Persons) -> Array:
+    return remembered("matrix of the score", None, (persons.traits,), lambda: with_constant(persons.traits))
 
 
 def refuse_dependent(matrix: Array, names: tuple[str, ...], what: str, where: str) -> None:
@@ -254,7 +261,8 @@ def _matches(
     def side(arm: Booleans) -> matching.Matches:
         given = (score[arm], score[~arm], settings.rules, (cells[arm], cells[~arm]), scale)
         if settings.ties == "all" and settings.replacement:
-            return matching.nearest(*given)
+            key = (settings.rules, scale)
+            return remembered("matches", key, (score, arm, cells), lambda: matching.nearest(*given))
         return matching.nearest_few(*given, is_replaced=settings.replacement, generator=generator)
 
     return side(persons.treated), side(~persons.treated) if target == "ate" else None
@@ -315,17 +323,17 @@ def use_of(
 
 def _fit_weighted(prepared: Prepared, choice: Choice, target: Target) -> weighting.WeightedEffect:
     persons, score = prepared.persons, prepared.score
-    outcome, treated, lines = persons.outcome, persons.treated, with_constant(persons.lines)
+    outcome, treated = persons.outcome, persons.treated
     if choice.estimator == "regression_adjustment":
-        return weighting.regression_adjustment(outcome, lines, treated, target)
+        return weighting.regression_adjustment(outcome, with_constant(persons.lines), treated, target)
     if choice.estimator == "entropy_balancing":
         return weighting.entropy_balancing(outcome, standardised(persons.traits), treated, target)
     if score is None:
         raise DesignError("design.no_score", "Weighting needs a score.", where="design.covariates")
-    matrix = with_constant(persons.traits)
+    matrix = _matrix_of_score(persons)
     if choice.estimator == "weighting":
         return weighting.weighting(outcome, matrix, treated, score, target)
-    return weighting.doubly_robust(outcome, lines, treated, score, matrix, target)
+    return weighting.doubly_robust(outcome, with_constant(persons.lines), treated, score, matrix, target)
 
 
 def _fit_matching(
@@ -347,9 +355,9 @@ def _fit_matching(
     )
     error, influence = found.std_error, found.influence
     if choice.errors == "ai_score" and prepared.score is not None:
-        correction = matching.score_correction(
+        correction = estimated_score.score_correction(
             persons.outcome,
-            with_constant(persons.traits),
+            _matrix_of_score(persons),
             persons.treated,
             prepared.score,
             found.value,

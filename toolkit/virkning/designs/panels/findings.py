@@ -41,6 +41,8 @@ class Shown:
     ----------
     outcome : Outcome
         As declared.
+    estimator : str
+        The headline's.
     labels : tuple of str
         What the reader calls the treatment and the measures held constant.
     errors, nested, rule
@@ -52,6 +54,7 @@ class Shown:
     """
 
     outcome: Outcome
+    estimator: PanelEstimator
     labels: tuple[str, ...]
     errors: PanelErrors
     nested: NestedEffects
@@ -73,6 +76,8 @@ def findings_of(sample: PanelSample, shown: Shown, names: Mapping[PanelEstimator
         What each estimator is called, in the order in which they are shown.
     """
     found = [_variation(sample, shown), _side_by_side(sample, shown, names)]
+    if len(shown.labels) > 1:
+        found.append(_coefficients(sample, shown))
     test = hausman(sample, period_effects=shown.period_effects, rule=shown.rule)
     if test is not None:
         found.append(_hausman(test, int(sample.persons.max()) + 1))
@@ -182,6 +187,54 @@ def _side_by_side(sample: PanelSample, shown: Shown, names: Mapping[PanelEstimat
             "intervals.",
             has_zero_line=True,
             x_labels="estimator",
+        ),
+    )
+
+
+def _coefficients(sample: PanelSample, shown: Shown) -> Finding:
+    """Return the headline's regression as a whole: the treatment, and what it held constant."""
+    regression = regression_of(sample, shown.estimator, period_effects=shown.period_effects)
+    fitted = fit_regression(regression, shown.errors, shown.nested, shown.rule)
+    outcome, n = shown.outcome, len(shown.labels)
+    factor, unit = (100.0, "per 100") if outcome.kind == "share" else (1.0, outcome.unit)
+    values, errors = factor * fitted.coefficients[:n], factor * np.sqrt(np.diag(fitted.covariance)[:n])
+    reach = float(stats.t.ppf(0.5 + shown.level / 2, fitted.freedom.count)) * errors
+    behind = []
+    for column in sample.varying.T:
+        amount = pd.Series(column).groupby(sample.persons).mean().to_numpy()
+        changing = int(_changes(sample.persons, column).sum())
+        behind.append(changing if shown.estimator in WITHIN else persons_behind_mean(amount))
+    frame = pd.DataFrame(
+        {
+            "what": list(shown.labels),
+            "value": values,
+            "std_error": errors,
+            "lower": values - reach,
+            "upper": values + reach,
+            "persons": behind,
+        }
+    )
+    digits = 3 if np.abs(values).max() < 1 else language.digits_for("amount", float(np.abs(values).max()))
+    held = language.join([f"«{label}»" for label in shown.labels[1:]])
+    labels = (("value", "Coefficient"), ("std_error", "Standard error"), ("lower", "from"), ("upper", "to"))
+    return Finding(
+        name="coefficients",
+        question="What are the other coefficients of the regression?",
+        explanation="Each says how the outcome moves with one unit more, all else in the regression being equal. The "
+        "design is made for the treatment; read the others as what was held constant, not as effects of their own. "
+        "They have the headline's estimator and errors.",
+        sentence=f"Beside «{shown.labels[0]}» the regression holds {held} constant.",
+        table=Table(
+            "coefficients",
+            f"{outcome.label}: the coefficients of the headline's regression",
+            (
+                Column("what", "What"),
+                *(
+                    Column(name, label, "number", "" if rank else unit, digits, persons="persons")
+                    for rank, (name, label) in enumerate(labels)
+                ),
+            ),
+            frame,
         ),
     )
 

@@ -25,6 +25,8 @@ PanelEstimator = Literal[
 PanelErrors = Literal["classical", "clustered", "two_way"]
 
 _PERIODS = "the periods"
+# So many persons tell in most panels whether the coefficients are determined.
+_ENOUGH = 2_000
 # Estimators that compare a person with that same person only.
 WITHIN: tuple[PanelEstimator, ...] = ("fixed_effects", "first_differences", "correlated_random_effects")
 _RULES: dict[NestedEffects, str] = {
@@ -157,6 +159,21 @@ def undetermined(regression: Regression) -> str | None:
         return "too few rows"
     found = dependent_column(_cleaned(rows, regression.matrix))
     return None if found is None else regression.names[found]
+
+
+def first_undetermined(sample: PanelSample, estimator: PanelEstimator, *, period_effects: bool) -> str | None:
+    """Return the name of a regressor that an estimator's rows do not determine, or None; nothing is fitted.
+
+    Rows that determine all coefficients still do when more are added, so some of many persons are asked first.
+    """
+    some = sample.persons < _ENOUGH
+    if not some.all():
+        part = sample.rows(some)
+        present = [set(np.flatnonzero(np.bincount(each.periods)).tolist()) for each in (part, sample)]
+        regression = regression_of(part, estimator, period_effects=period_effects)
+        if present[0] == present[1] and undetermined(regression) is None:
+            return None
+    return undetermined(regression_of(sample, estimator, period_effects=period_effects))
 
 
 def _cleaned(rows: Array, untransformed: Array) -> Array:

@@ -15,7 +15,7 @@ from pandas.api import types
 from ...data import Tables
 from ...errors import DesignError, did_you_mean
 from ..refusals import RESERVED, unknown_column
-from .fits import WITHIN, PanelErrors, PanelEstimator, PanelSample, regression_of, undetermined
+from .fits import WITHIN, PanelErrors, PanelEstimator, PanelSample, first_undetermined
 
 LEAST_CLUSTERS = 2
 
@@ -86,6 +86,14 @@ def in_words(design: PanelFields, tables: Tables) -> Iterator[DesignError]:
             where="outcomes",
             why="There is nothing whose change could be explained.",
             do="Declare the outcome under outcomes.",
+        )
+    elif next(iter(tables.measures)) in names:
+        yield DesignError(
+            "design.no_primary_outcome",
+            f"The primary outcome «{next(iter(tables.measures))}» is the treatment or a covariate.",
+            where="outcomes",
+            why="The headline of the book is the effect on the primary outcome.",
+            do="Write «primary: true» at a measure that is neither.",
         )
     yield from _periods(design, tables)
 
@@ -183,8 +191,10 @@ def _treatment(design: PanelFields, sample: PanelSample) -> Iterator[DesignError
             do="Check the measure, or add the persons and periods without the treatment.",
         )
         return
-    frame = pd.DataFrame({"person": sample.persons, "treatment": treatment})
-    changes = frame.groupby("person")["treatment"].nunique().gt(1).any()
+    # Each person's first value, since of several values for one place the last one stays.
+    first = np.empty(int(sample.persons.max()) + 1)
+    first[sample.persons[::-1]] = treatment[::-1]
+    changes = bool((treatment != first[sample.persons]).any())
     within = [estimator for estimator, _ in design.terms if estimator in WITHIN]
     if within and not changes:
         yield DesignError(
@@ -196,7 +206,7 @@ def _treatment(design: PanelFields, sample: PanelSample) -> Iterator[DesignError
         )
         return
     for estimator in dict.fromkeys(estimator for estimator, _ in design.terms):
-        name = undetermined(regression_of(sample, estimator, period_effects=design.period_effects))
+        name = first_undetermined(sample, estimator, period_effects=design.period_effects)
         if name is not None:
             yield DesignError(
                 "design.collinear",

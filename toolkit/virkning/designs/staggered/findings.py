@@ -23,8 +23,8 @@ from .terms import TWO_WAY, FittedFields, freedom_of, pre_trend_test, shares_of,
 Array = NDArray[np.float64]
 Units = NDArray[np.int64]
 
-ALONE, TOGETHER = "each step", "whole path"
 _VALUE = {"value": "Effect", "std_error": "Standard error", "lower": "From", "upper": "To"}
+_BAND = {"band_lower": "Whole path: from", "band_upper": "to"}
 
 
 class ConfidenceFields(FittedFields, Protocol):
@@ -86,8 +86,7 @@ def path(
     if frame.empty:
         return None
     reach = frame["std_error"] * simultaneous_critical_value(shares, design.confidence, generator)
-    band = frame.assign(interval=TOGETHER, lower=frame["value"] - reach, upper=frame["value"] + reach)
-    frame = pd.concat([band, frame.assign(interval=ALONE)], ignore_index=True)
+    frame = frame.assign(band_lower=frame["value"] - reach, band_upper=frame["value"] + reach)
     level = language.number(design.confidence * 100)
     title = f"{outcome.label}: effect by periods since the start"
     start = -0.5 - design.rules.anticipation
@@ -102,8 +101,7 @@ def path(
             f"{title}, with {level}% confidence",
             (
                 Column("step", "Periods since the start", "number", digits=0, persons=PERSONS),
-                Column("interval", "Interval for"),
-                *value_columns(outcome, float(frame["value"].abs().max()), _VALUE, are_differences=True),
+                *value_columns(outcome, float(frame["value"].abs().max()), _VALUE | _BAND, are_differences=True),
             ),
             frame,
         ),
@@ -112,10 +110,9 @@ def path(
             "value",
             f"{title}. Bars: {level}% interval of each step; shaded: {level}% band for the whole path; "
             "dashed line: no effect.",
-            series="interval",
             lower="lower",
             upper="upper",
-            styles={TOGETHER: "line", ALONE: "points"},
+            band=("band_lower", "band_upper"),
             start=start,
             start_label="start" if not design.rules.anticipation else "reaction may begin",
             has_zero_line=True,

@@ -1,0 +1,285 @@
+"""What it costs to run one real chapter many times: stock papermill, ours, and the same cells as a plain script.
+
+Each contestant has a process of its own, and its whole tree of processes is counted: the server's start, every kernel,
+every child. Numbers are seconds of the processor, which a machine that is busy with something else hardly changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "_build" / "benchmarks_pipeline.csv"
+NAME, CHAPTER, PROGRAMME = "pipeline", "effects", ROOT / "programmes" / "nsw"
+SLOTS = 2
+STOCK, TUNED, OURS, FLOOR = "papermill", "papermill, one thread", "virkning", "plain script, forked"
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_MEMORY = (
+    "print(sum(int(line.split()[1]) for line in open('/proc/self/smaps_rollup') if line.startswith('Private_')) / 1024)"
+)
+_COLUMNS = (
+    "row", "size", "contestant", "cpu_seconds", "wall_seconds", "cpu_per_run", "times_ours", "private_mb", "runs",
+    "date", "python", "processors",
+)  # fmt: skip
+Record = dict[str, Any]
+
+
+def chapter() -> NotebookNode:
+    """Return the notebook that is run, with a last cell that says how much memory is its process's own."""
+    notebook = nbformat.read(ROOT / "notebooks" / f"{CHAPTER}.ipynb", as_version=4)
+    notebook.cells.append(new_code_cell(_MEMORY))
+    return notebook
+
+
+def parameters(number: int) -> dict[str, Any]:
+    """Return the parameters of a run; each has a confidence level of its own, so that no two are the same."""
+    return {
+        "programme": str(PROGRAMME),
+        "changes": {"design.confidence": round(0.8 + 0.0015 * number, 4)},
+        "run": "",
+    }
+
+
+def private_mb(notebook: NotebookNode) -> float:
+    """Return what the last cell printed."""
+    return float(notebook.cells[-1].outputs[0].text)
+
+
+def _side_by_side(one: Callable[[int], float], runs: int) -> list[float]:
+    with ThreadPoolExecutor(SLOTS) as pool:
+        return list(pool.map(one, range(runs)))
+
+
+def _papermill(runs: int) -> list[float]:
+    """Two processes that call papermill, each for half of the runs."""
+    command = [sys.executable, "-m", "benchmarks.pipeline", "--half"]
+    halves = [
+        subprocess.Popen([*command, str(half), str(runs)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for half in range(SLOTS)
+    ]
+    said = [half.communicate()[0] for half in halves]
+    if any(half.returncode for half in halves):
+        raise RuntimeError("Papermill failed.")
+    return [float(line) for text in said for line in text.split()]
+
+
+def _half(first: int, runs: int) -> None:
+    import papermill
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = Path(folder) / "in.ipynb", Path(folder) / "out.ipynb"
+        nbformat.write(chapter(), source)
+        for number in range(first, runs, SLOTS):
+            papermill.execute_notebook(
+                source, result, parameters(number), kernel_name="python3", language="python", progress_bar=False
+            )
+            sys.stdout.write(f"{private_mb(nbformat.read(result, as_version=4))}\n")
+
+
+def _ours(runs: int) -> list[float]:
+    from virkning.engine import kernels
+
+    with kernels("warm", slots=SLOTS) as opened:
+
+        def one(number: int) -> float:
+            return private_mb(opened.execute(chapter(), CHAPTER, parameters(number), ROOT))
+
+        return _side_by_side(one, runs)
+
+
+def _floor(runs: int) -> list[float]:
+    from virkning.engine import ForkServer
+    from virkning.engine.kinds import PRELOAD
+
+    with ForkServer([*PRELOAD, "benchmarks.pipeline:draw_once"]) as server:
+        if not server.forks:
+            raise RuntimeError("The floor must be forked.")
+        sources = [cell.source for cell in chapter().cells if cell.cell_type == "code"]
+
+        def one(number: int) -> float:
+            return float(server.call("benchmarks.pipeline:script", sources, parameters(number)))
+
+        return _side_by_side(one, runs)
+
+
+def draw_once() -> None:
+    """Draw and show something once, as the server of the kernels does."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    figure.canvas.draw()
+    plt.close("all")
+
+
+def script(sources: list[str], values: Mapping[str, Any]) -> float:
+    """Run cells as one plain script, in which whatever a notebook would show is made as well.
+
+    Parameters
+    ----------
+    sources : list of str
+        The first declares the parameters.
+    values : mapping
+        The parameters.
+    """
+    import IPython.display
+
+    shown: list[Any] = []
+
+    def display(*exhibits: Any) -> None:
+        for exhibit in exhibits:
+            shown.append(repr(exhibit))
+            for method in ("_repr_mimebundle_", "_repr_html_", "_repr_svg_", "_repr_png_", "_repr_markdown_"):
+                if (make := getattr(exhibit, method, None)) is not None:
+                    shown.append(make())
+
+    IPython.display.display = display
+    names: dict[str, Any] = {"__name__": "__main__", "print": shown.append}
+    for number, source in enumerate(sources):
+        body = ast.parse(source).body
+        last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), "cell", "exec"), names)  # noqa: S102 - our own notebook
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)  # noqa: S307 - the same
+            if value is not None:
+                display(value)
+        if number == 0:
+            names.update(values)
+    return float(shown[-1])
+
+
+CONTESTANTS: Mapping[str, Callable[[int], list[float]]] = {
+    STOCK: _papermill,
+    TUNED: _papermill,
+    OURS: _ours,
+    FLOOR: _floor,
+}
+
+
+@contextmanager
+def _environment(contestant: str) -> Iterator[dict[str, str]]:
+    settings = {key: value for key, value in os.environ.items() if key not in _THREADS}
+    yield settings if contestant == STOCK else {**settings, **dict.fromkeys(_THREADS, "1")}
+
+
+def measure(contestant: str, runs: int) -> Record:
+    """Run a contestant in a process of its own and return the seconds of its whole tree of processes.
+
+    Parameters
+    ----------
+    contestant : str
+        One of `CONTESTANTS`.
+    runs : int
+        How often the chapter is run.
+    """
+    with _environment(contestant) as environment, tempfile.TemporaryFile("w+") as said:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.pipeline", "--one", contestant, str(runs)],
+            cwd=ROOT,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begun
+        said.seek(0)
+        private = [float(line) for line in said.read().split()]
+    if process.returncode or len(private) != runs:
+        raise RuntimeError(f"«{contestant}» failed.")
+    return {
+        "contestant": contestant,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "wall_seconds": wall,
+        "private_mb": statistics.median(private),
+    }
+
+
+def compare(runs: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
+    """Measure every contestant, in turns, print the table and write it.
+
+    Parameters
+    ----------
+    runs, rounds : int
+        Runs of the chapter in one measurement; measurements of each contestant, of which the median counts.
+    say : callable
+        Prints.
+    """
+    say(f"\n{NAME}: the chapter «{CHAPTER}» of «{PROGRAMME.name}», {runs} times, on {SLOTS} slots, start included")
+    taken: dict[str, list[Record]] = {name: [] for name in CONTESTANTS}
+    for _ in range(rounds):
+        for name, found in taken.items():
+            found.append(measure(name, runs))
+    middle = {
+        name: {key: statistics.median(each[key] for each in found) for key in found[0] if key != "contestant"}
+        for name, found in taken.items()
+    }
+    ours = middle[OURS]["cpu_seconds"]
+    records = [
+        {
+            "row": NAME,
+            "size": runs,
+            "contestant": name,
+            **values,
+            "cpu_per_run": values["cpu_seconds"] / runs,
+            "times_ours": values["cpu_seconds"] / ours,
+            "runs": rounds,
+            "date": datetime.now(UTC).date().isoformat(),
+            "python": platform.python_version(),
+            "processors": f"{os.cpu_count()} × {platform.machine()}",
+        }
+        for name, values in middle.items()
+    ]
+    say(f"{'':26}{'of CPU':>10}{'a run':>9}{'seconds':>10}{'× ours':>9}{'own MB':>9}")
+    for each in records:
+        say(
+            f"  {each['contestant']:<24}{each['cpu_seconds']:10.1f}{each['cpu_per_run']:9.3f}"
+            f"{each['wall_seconds']:10.1f}{each['times_ours']:9.2f}{each['private_mb']:9.0f}"
+        )
+    say(f"  ours is {ours / middle[FLOOR]['cpu_seconds']:.2f} times the floor; own MB: what one more run at once takes")
+    FILE.parent.mkdir(exist_ok=True)
+    with FILE.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(records)
+    say(f"  Written to {FILE.relative_to(ROOT)}.")
+    return records
+
+
+def main() -> None:
+    """Do what another process asks for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--one", nargs=2)
+    parser.add_argument("--half", nargs=2, type=int)
+    wishes = parser.parse_args()
+    if wishes.half:
+        _half(*wishes.half)
+    else:
+        contestant, runs = wishes.one
+        sys.stdout.writelines(f"{each}\n" for each in CONTESTANTS[contestant](int(runs)))
+
+
+if __name__ == "__main__":
+    main()

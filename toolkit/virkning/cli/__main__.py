@@ -1,0 +1,5 @@
+"""Start the command as ``python -m virkning.cli``."""
+
+from . import main
+
+main()
