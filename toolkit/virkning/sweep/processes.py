@@ -32,6 +32,7 @@ PRELOAD = (
 _ATTEMPTS = 2
 # A process reads the data once for its share; a small last share lets all processes end together.
 _LARGEST_SHARE = 64
+_WORTH_SECONDS = 5.0
 _LOST = {"engine.died": "died", "engine.time_limit": "took longer than {limit:g} seconds"}
 
 
@@ -88,6 +89,7 @@ class _Work:
         self.is_stopped = False
         self._waiting, self._n, self._limit = deque(jobs), n, limit_seconds
         self._left = len(jobs)
+        self._n_finished, self._seconds = 0, 0.0
         self._lost: Counter[int] = Counter()
         self._changed = threading.Condition()
 
@@ -105,8 +107,12 @@ class _Work:
         with self._changed:
             while not self._waiting and self._left and not self.is_stopped:
                 self._changed.wait(timeout=0.2)
-            n = max(1, min(_LARGEST_SHARE, len(self._waiting) // (2 * self._n)))
-            return [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
+            waiting = len(self._waiting)
+            # Long runs go out one by one at the end; of quick ones a process gets some seconds' worth, since its first
+            # run takes longer than the others.
+            worth = int(_WORTH_SECONDS / max(self._seconds / max(self._n_finished, 1), 1e-3)) if self._n_finished else 1
+            n = max(waiting // (2 * self._n), min(worth, -(-waiting // self._n)))
+            return [self._waiting.popleft() for _ in range(min(n, _LARGEST_SHARE, waiting))]
 
     def _perform(self, server: ForkServer, share: Sequence[Job]) -> None:
         open_jobs = {job.number: job for job in share}
@@ -130,6 +136,8 @@ class _Work:
     def _finished(self, result: Result) -> None:
         with self._changed:
             self._left -= 1
+            self._n_finished += 1
+            self._seconds += float(result["seconds"])
             self._changed.notify_all()
         self.done.put(result)
 
