@@ -32,7 +32,7 @@ PRELOAD = (
 _ATTEMPTS = 2
 # A process reads the data once for its share; a small last share lets all processes end together.
 _LARGEST_SHARE = 64
-_WORTH_SECONDS = 5.0
+_WORTH_SECONDS = 2.0
 _LOST = {"engine.died": "died", "engine.time_limit": "took longer than {limit:g} seconds"}
 
 
