@@ -161,8 +161,8 @@ def _results(found: CostBenefit) -> str:
         year = "<td data-year></td>" if is_public else "<td></td>"
         rows.append(f'<tr data-party="{party}"><th scope="row">{escape(called(found, party))}</th>{views}{year}</tr>')
     return (
-        '<figure class="vk-table vk-live"><div class="vk-scroll" role="region" tabindex="0" aria-label="Results now"><table>'
-        f"<caption><span>Net present values now, {escape(found.currency)}</span></caption>"
+        '<figure class="vk-table vk-live"><div class="vk-scroll" role="region" tabindex="0" aria-label="Results now">'
+        f"<table><caption><span>Net present values now, {escape(found.currency)}</span></caption>"
         '<thead><tr><th scope="col">Who</th><th scope="col" class="vk-number">Budget</th>'
         '<th scope="col" class="vk-number">Welfare</th><th scope="col">Earned back in year</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></figure>"
