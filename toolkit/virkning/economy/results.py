@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -201,6 +201,22 @@ class CostBenefit:
         frame = pd.DataFrame(rows).reindex(columns=[column.name for column in columns])
         title = f"Who pays and who gains, {self.level:.0%} intervals"
         return Table("by-payer", title, tuple(columns), frame.assign(n_persons=self.n_persons), note=self.note)
+
+    def by_payer_in_two(self) -> tuple[Table, Table]:
+        """Return the same in two tables that fit a page: what is left over in both views, and what lies behind it."""
+        whole = self.by_payer()
+        left_over = ("net", "lower", "upper")
+        sides = ("party", *(f"{view}_{name}" for view in ("budget", "welfare") for name in left_over))
+        behind = ("party", "budget_costs", "budget_gains", "budget_pays", "break_even_year", "welfare_pays")
+
+        def part(name: str, heading: str, columns: tuple[str, ...]) -> Table:
+            chosen = tuple(column for column in whole.columns if column.name in columns)
+            return replace(whole, name=name, title=heading, columns=chosen, frame=whole.frame[[*columns, "n_persons"]])
+
+        return (
+            part("by-payer", whole.title, sides),
+            part("behind-by-payer", "What is paid and got back, how often it pays, and when", behind),
+        )
 
     def _payer_row(self, name: str) -> dict[str, object]:
         position, party = list(self.model.parties).index(name), self.model.parties[name]
