@@ -87,7 +87,9 @@ def test_no_message_about_bad_data_holds_a_marked_value(marked: Path, tmp_path: 
     frame = pd.read_csv(people, dtype=str)
     frame.loc[0, column] = value
     frame.to_csv(people, index=False)
-    for arguments in (("check", "marked"), ("book", "marked", "--json")):
+    # Both read the data by the same code, so the slower command is asked about one column only.
+    calls = [("check", "marked"), *([("book", "marked", "--json")] if column == "debt_dkk" else [])]
+    for arguments in calls:
         done = virkning(tmp_path, *arguments)
         assert done.returncode == 11, done.stderr
         assert "Traceback" not in done.stderr

@@ -194,6 +194,9 @@ class _Server:
         return talk, leash
 
     def close(self) -> None:
+        if self._safe is None:
+            # Nobody has called yet, so it has no children, and may still be importing what nobody will need.
+            self.process.kill()
         self._end()
 
 
