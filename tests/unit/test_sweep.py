@@ -392,22 +392,20 @@ def _parent(process: str) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def _performing() -> list[int]:
-    """Return the processes that perform runs now: children of a server that this process started."""
+def _performing(server: ForkServer) -> list[int]:
+    """Return the processes that perform runs now: the children of the server; this process may have others."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if _parent(str(_parent(place.name))) == os.getpid():
+        with contextlib.suppress(OSError, IndexError):
+            if server._server is not None and _parent(place.name) == server._server.process.pid:
                 found.append(int(place.name))
-        except (OSError, IndexError):
-            continue
     return found
 
 
-def _wait_until_none_performs() -> None:
+def _wait_until_none_performs(server: ForkServer) -> None:
     """A child that has given its last result still has to end."""
     deadline = time.monotonic() + 20
-    while found := _performing():
+    while found := _performing(server):
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
 
@@ -429,22 +427,22 @@ def test_thirty_runs_leave_nothing_behind_and_equal_those_of_one_process(
     def watched(jobs: Sequence[Job]) -> Iterator[Any]:
         for position, result in enumerate(processes.perform(jobs, workers=2, server=server)):
             if position in (2, 24):
-                kept.append(_resident())
+                kept.append(_resident(server))
             yield result
 
     swept = conduct(found, root=tmp_path / "two", performer=watched)
     assert (len(list(files.iterdir())), threading.active_count()) == before
-    _wait_until_none_performs()
+    _wait_until_none_performs(server)
     assert 0 < kept[0] < 2_000_000
     assert kept[1] < kept[0] * 1.1
     alone = conduct(found, root=tmp_path / "one", performer=here)
     assert (swept.folder / "results.csv").read_bytes() == (alone.folder / "results.csv").read_bytes()
 
 
-def _resident() -> int:
+def _resident(server: ForkServer) -> int:
     """Return the memory that the largest performing process holds, in kB; 0 when all have just ended."""
     found = [0]
-    for process in _performing():
+    for process in _performing(server):
         with contextlib.suppress(OSError, StopIteration):
             lines = Path(f"/proc/{process}/status").read_text().splitlines()
             found.append(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")))
@@ -456,7 +454,7 @@ def test_a_killed_process_costs_its_run_only_which_is_tried_again(sweep: Sweep, 
 
     def kill_one() -> None:
         while not killed:
-            for child in _performing():
+            for child in _performing(server):
                 os.kill(child, 9)
                 killed.append(child)
                 return
