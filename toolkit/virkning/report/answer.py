@@ -18,6 +18,7 @@ from .exhibit import Exhibit, escape, items
 from .sentences import Scale, headline_text, interval_words, is_lottery, percent, term_label, verdict, verdict_text
 
 TOP_LEVEL = 5
+_NO_SHORT_ANSWER = "No short answer is documented."
 
 
 def answer(estimate: Estimate) -> Exhibit:
@@ -96,10 +97,10 @@ def questions(what: str, why: str, how: str) -> Exhibit:
     Parameters
     ----------
     what, why, how : str
-        Short answers; an empty one leaves only the link.
+        Short answers; of an empty one it is said that there is none.
     """
     boxes = "".join(
-        f'<div><p class="vk-title">{title}</p>{f"<p>{escape(text)}</p>" if text else ""}'
+        f'<div><p class="vk-title">{title}</p><p>{escape(text or _NO_SHORT_ANSWER)}</p>'
         f'<p><a href="{page}.html">Read more<span class="vk-sr">: {title}</span></a></p></div>'
         for title, text, page in (
             ("What do we do?", what, "what"),
