@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ..disclosure import Column, Table
 from ..errors import BookError
-from ..provenance import write_atomically
 from ..resources import folder
+from ..simulation.recorded import read_rows, write_rows
 from .answers import power
 from .draws import simulated_power
 from .plan import Plan
@@ -192,8 +192,7 @@ def write_verified(found: Iterable[Verified], file: Path) -> None:
     found : iterable of Verified
     file : Path
     """
-    frame = pd.DataFrame([asdict(item) for item in found], columns=[each.name for each in fields(Verified)])
-    write_atomically(file, frame.to_csv(index=False, lineterminator="\n"))
+    write_rows(found, Verified, file)
 
 
 def read_verified(file: Path | None = None) -> tuple[Verified, ...]:
@@ -217,9 +216,7 @@ def read_verified(file: Path | None = None) -> tuple[Verified, ...]:
             where=FILE,
             do="Do it: python -m virkning.planning --to book/power.csv",
         )
-    frame = pd.read_csv(place)
-    columns = [each.name for each in fields(Verified)]
-    return tuple(Verified(*row) for row in frame[columns].astype(object).itertuples(index=False, name=None))
+    return read_rows(Verified, place)
 
 
 def verified() -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from .coverage import Reliability
 from .worlds import WORLDS
 
 FILE = "reliability.csv"
+Row = TypeVar("Row")
 
 COLUMNS = (
     Column("term", "Way to estimate"),
@@ -37,9 +39,37 @@ def write_record(found: Iterable[Reliability], file: Path) -> None:
     found : iterable of Reliability
     file : Path
     """
-    names = [field.name for field in fields(Reliability)]
-    frame = pd.DataFrame([asdict(item) for item in found], columns=names)
+    write_rows(found, Reliability, file)
+
+
+def write_rows(found: Iterable[Any], kind: type[Any], file: Path) -> None:
+    """Write dataclasses of one kind to a CSV file, a row each, all at once.
+
+    Parameters
+    ----------
+    found : iterable of dataclass
+    kind : type
+        Their class; its fields are the columns.
+    file : Path
+    """
+    frame = pd.DataFrame([asdict(item) for item in found], columns=[field.name for field in fields(kind)])
     write_atomically(file, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def read_rows(kind: type[Row], file: Path, *, keep_default_na: bool = True) -> tuple[Row, ...]:
+    """Return what :func:`write_rows` wrote.
+
+    Parameters
+    ----------
+    kind : type
+        Class of each row.
+    file : Path
+    keep_default_na : bool
+        Whether empty cells and words such as «NA» are missing, as pandas has it, or text.
+    """
+    frame = pd.read_csv(file, keep_default_na=keep_default_na)
+    columns = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return tuple(kind(*row) for row in frame[columns].astype(object).itertuples(index=False, name=None))
 
 
 def read_record(file: Path | None = None) -> tuple[Reliability, ...]:
@@ -60,9 +90,7 @@ def read_record(file: Path | None = None) -> tuple[Reliability, ...]:
         raise BookError(
             "book.no_reliability", "No validation has been recorded.", where=FILE, do="Make it: make validate"
         )
-    frame = pd.read_csv(place)
-    columns = [field.name for field in fields(Reliability)]
-    return tuple(Reliability(*row) for row in frame[columns].astype(object).itertuples(index=False, name=None))
+    return read_rows(Reliability, place)
 
 
 def reliability(chapter: str) -> tuple[ClearedTable, ...]:

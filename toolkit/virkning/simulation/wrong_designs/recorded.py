@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import pandas as pd
 
 from ...disclosure import ClearedTable, Column, DisclosureRule, Table, clear
 from ...errors import BookError
-from ...provenance import write_atomically
 from ...resources import folder
+from ..recorded import read_rows, write_rows
 from . import SCENES
 from .measure import Alarms
 
@@ -41,9 +40,7 @@ def write_alarms(found: Iterable[Alarms], file: Path) -> None:
     found : iterable of Alarms
     file : Path
     """
-    names = [field.name for field in fields(Alarms)]
-    frame = pd.DataFrame([asdict(item) for item in found], columns=names)
-    write_atomically(file, frame.to_csv(index=False, lineterminator="\n"))
+    write_rows(found, Alarms, file)
 
 
 def read_alarms(file: Path | None = None) -> tuple[Alarms, ...]:
@@ -62,9 +59,7 @@ def read_alarms(file: Path | None = None) -> tuple[Alarms, ...]:
     place = file or folder("book") / FILE
     if not place.is_file():
         raise BookError("book.no_alarms", "No validation of the checks is recorded.", where=FILE, do="make validate")
-    frame = pd.read_csv(place, keep_default_na=False)
-    columns = [field.name for field in fields(Alarms)]
-    return tuple(Alarms(*row) for row in frame[columns].astype(object).itertuples(index=False, name=None))
+    return read_rows(Alarms, place, keep_default_na=False)
 
 
 def alarms(file: Path | None = None) -> tuple[ClearedTable, ClearedTable]:
