@@ -26,16 +26,29 @@ def notebook(*sources: str, **metadata: Any) -> NotebookNode:
 def comparable(executed: NotebookNode) -> list[Any]:
     """Return sources, numbers and outputs without what differs from run to run: addresses, process ids, dates.
 
-    A kernel hands printed text on in pieces that depend on its clock, so pieces of one stream are put together.
+    A kernel hands printed text on in pieces that depend on its clock, so pieces of one stream are put together
+    as far as the next thing shown. What comes by a descriptor is read by a thread that nobody waits for: there
+    only the lines are compared, not where they stand.
     """
     cells = []
     for cell in executed.cells:
+        by_descriptor = any(word in cell.source for word in BY_DESCRIPTOR)
         outputs: list[dict[str, Any]] = []
+        streams: dict[str, dict[str, Any]] = {}
         for output in cell.get("outputs", []):
-            if outputs and output["output_type"] == "stream" and outputs[-1].get("name") == output["name"]:
-                outputs[-1]["text"] += output["text"]
-            else:
+            if output["output_type"] != "stream":
                 outputs.append(dict(output))
+                if not by_descriptor:
+                    streams = {}
+            elif output["name"] in streams:
+                streams[output["name"]]["text"] += output["text"]
+            else:
+                streams[output["name"]] = dict(output)
+                outputs.append(streams[output["name"]])
+        if by_descriptor:
+            for stream in streams.values():
+                stream["text"] = "".join(sorted(stream["text"].splitlines(keepends=True)))
+            outputs.sort(key=lambda output: (output["output_type"], output.get("name", "")))
         text = json.dumps([cell.source, cell.get("execution_count"), outputs], sort_keys=True)
         text = re.sub(r"0x[0-9a-f]{6,}", "ADDRESS", text)
         text = re.sub(r"ipykernel_\d+", "PROCESS", text)
@@ -43,12 +56,15 @@ def comparable(executed: NotebookNode) -> list[Any]:
     return cells
 
 
+# Such a cell waits at its end, so that its text is not counted to the next one.
+BY_DESCRIPTOR = ("os.system", "os.write", "subprocess.run")
+
 # Every line is there because some kernel without a front end once showed it in another way.
 EDGES: Sequence[str] = (
     "_, __, ___, Out, len(In)",
     "print('a'); import sys; print('e', file=sys.stderr); print('b')",
-    "import os; print('x'); os.system('echo shell'); print('y'); os.write(1, b'fd1\\n'); os.write(2, b'fd2\\n')",
-    "import subprocess; subprocess.run(['echo', 'child']); None",
+    "import os, time\nos.system('echo shell'); os.write(1, b'fd1\\n'); os.write(2, b'fd2\\n'); time.sleep(0.5); 4",
+    "import subprocess; subprocess.run(['echo', 'child']); time.sleep(0.5)",
     "!echo bang",
     "x = !echo captured\nx",
     "%%bash\necho from bash",
@@ -100,7 +116,7 @@ EDGES: Sequence[str] = (
     "from multiprocessing import get_context\nwith get_context('fork').Pool(2) as p: print(p.map(abs, [-1, -2]))",
     "print('no newline', end=''); sys.stdout.write('w\\n')",
     "float('nan'), {1, 2}, {'a': (1, 2)}",
-    "os.write(1, 'é☃'.encode()); None",
+    "os.write(1, 'é☃'.encode()); time.sleep(0.5)",
     "print(1, flush=True); print(2)",
     "from tqdm import tqdm\nlist(tqdm(range(2), bar_format='{n_fmt}/{total_fmt}'))",
     "%timeit -n1 -r1 -q pass",
