@@ -12,7 +12,7 @@ from virkning.chapter import Chapter
 from virkning.designs.steps import is_step
 from virkning.programme import Programme
 from virkning.report import Exhibit
-from virkning.report.answer import answers
+from virkning.report.front_page import answers
 from virkning.report.sentences import term_label
 from virkning.resources import folder as resource
 from virkning.run.chapters import chapters_of

@@ -27,7 +27,6 @@ from virkning.record import (
     verify,
     write_page,
 )
-from virkning.record import stored as stored_module
 from virkning.record.exhibits import Compared, compare_exhibits, exhibits, readable
 from virkning.record.stored import StoredRun
 from virkning.record.surroundings import code_state, code_words, surroundings
@@ -270,10 +269,6 @@ def test_state_of_the_code(tmp_path: Path) -> None:
     assert code_state(tmp_path)["commit"] is None
     assert code_words(code_state(tmp_path)).endswith("an installed package")
     assert "with changes" in code_words({"version": "1.0", "commit": "a" * 40, "is_changed": True})
-
-
-def test_names_of_files_are_those_of_the_chapters() -> None:
-    assert (stored_module.RECORD, stored_module.EFFECTS) == (chapters.RECORD, chapters.EFFECTS)
 
 
 def test_runs_are_named_by_their_first_letters(run: StoredRun) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from virkning.chapter import SCOPE, Chapter
+from virkning.chapter import Chapter
 from virkning.digests import TOOLKIT
 from virkning.errors import BookError, UsageError
 from virkning.programme import Programme, find
+from virkning.resources import SCOPE
 from virkning.resources import folder as resource
 from virkning.run import Run, chapters_of, run
 from virkning.run import inputs as inputs_module

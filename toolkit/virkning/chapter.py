@@ -33,6 +33,7 @@ from .programme import Programme
 from .provenance import code_version, write_atomically
 from .report import Exhibit
 from .report.payments import PaymentPage
+from .resources import EFFECTS, RECORD, SCOPE
 from .subgroups import (
     QuantileResults,
     ReachResults,
@@ -42,10 +43,6 @@ from .subgroups import (
     who_was_reached,
 )
 
-EFFECTS = "results/effects.json"
-RECORD = "record.json"
-# In the folder of a run that is under way: what the one chapter that works there may read and leave.
-SCOPE = "scope.json"
 EVERYTHING = "*"
 
 

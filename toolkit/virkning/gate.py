@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
 from .errors import BookError, DisclosureError
@@ -50,6 +50,8 @@ FETCHING = {
     "audio": "src",
     "object": "data",
 }
+# Kinds of links that a browser follows by itself.
+_FETCHED = frozenset({"stylesheet", "preload", "icon", "prefetch", "modulepreload"})
 _TOKEN = re.compile(r"[\w@.+-]+")
 
 
@@ -155,21 +157,30 @@ def check_pages(html: Path, identifiers: frozenset[str], machine_paths: Iterable
 
 
 def _look_at_page(text: str, where: str) -> Iterable[Finding]:
-    page = BeautifulSoup(text, "html.parser")
-    for tag, attribute in FETCHING.items():
-        for element in page.find_all(tag):
-            if tag == "link" and not {"stylesheet", "preload", "icon", "prefetch", "modulepreload"} & set(
-                element.get("rel") or []
-            ):
-                continue
-            if urlsplit(str(element.get(attribute) or "")).netloc:
-                yield Finding("something that is loaded from another host", where)
-    for image in page.find_all("img"):
-        alternative = str(image.get("alt") or "")
-        if "logo" not in " ".join(image.get("class") or []) and (
-            not alternative or alternative.endswith((".png", ".svg"))
-        ):
-            yield Finding("a figure without a text for those who cannot see it", where)
+    page = _Page()
+    page.feed(text)
+    page.close()
+    yield from (Finding(what, where) for what in page.found)
+
+
+class _Page(HTMLParser):
+    """Looks at every tag of a page as it comes; a tree of all of them would take longer than writing the page did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # Of an attribute that is given twice, browsers take the first; here none may do what must not be done.
+        given = [(name, value or "") for name, value in attrs]
+        words = {name: value.split() for name, value in reversed(given)}
+        if tag in FETCHING and (tag != "link" or not _FETCHED.isdisjoint(words.get("rel", []))):
+            addresses = (value for name, value in given if name == FETCHING[tag])
+            self.found += ["something that is loaded from another host" for each in addresses if urlsplit(each).netloc]
+        if tag == "img" and "logo" not in " ".join(words.get("class", [])):
+            alternative = " ".join(words.get("alt", []))
+            if not alternative or alternative.endswith((".png", ".svg")):
+                self.found.append("a figure without a text for those who cannot see it")
 
 
 def _raise(findings: list[Finding]) -> None:

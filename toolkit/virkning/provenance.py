@@ -6,8 +6,9 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -167,9 +168,23 @@ def code_version() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Return every installed distribution and its version, by name."""
-    found = {item.metadata["Name"].lower().replace("_", "-"): item.version for item in metadata.distributions()}
+    """Return every installed distribution and its version, by name; looked at once in a process."""
+    return dict(_package_versions())
+
+
+@cache
+def _package_versions() -> Mapping[str, str]:
+    found = dict(_name_and_version(item) for item in metadata.distributions())
     return dict(sorted(found.items()))
+
+
+def _name_and_version(item: metadata.Distribution) -> tuple[str, str]:
+    # The library would parse each description to its end, which is most of the work.
+    head = (item.read_text("METADATA") or "").partition("\n\n")[0]
+    name, version = (re.search(rf"^{field}: *(.+)$", head, re.MULTILINE) for field in ("Name", "Version"))
+    if name is None or version is None:
+        return item.metadata["Name"].lower().replace("_", "-"), item.version
+    return name[1].strip().lower().replace("_", "-"), version[1].strip()
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -1,4 +1,4 @@
-"""Where the things that are not code are found: notebooks, chapters, schemas, example programmes.
+"""Where the things that are not code are found: notebooks, chapters, schemas, example programmes; files of a run.
 
 In a clone they stand at the root; in an installed wheel they stand inside the package. Everything else asks here.
 """
@@ -11,6 +11,9 @@ from .errors import ProgrammeError, did_you_mean
 
 # What makes a folder a programme.
 SPECIFICATION = "programme.yml"
+# Files in the folder of a run: what went in, the estimates, and, while it is under way, what the one chapter that works
+# there may read and leave.
+RECORD, EFFECTS, SCOPE = "record.json", "results/effects.json", "scope.json"
 _INSIDE = Path(__file__).parent / "shipped"
 _CLONE = Path(__file__).parents[2]
 

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema
 
 from .errors import ProgrammeError, UsageError, did_you_mean
+from .fields import words_of_fields
 
 Model = TypeVar("Model", bound="Specification")
 Steps = tuple[str | int, ...]
@@ -29,7 +31,18 @@ Steps = tuple[str | int, ...]
 class Specification(BaseModel):
     """Base of everything that can be written in ``programme.yml``: immutable, and unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, made: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the schema with what is written below each field."""
+        schema = handler(made)
+        shown = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, words in words_of_fields(cls).items():
+            field = shown.get(cls.model_fields[name].alias or name)
+            if field is not None:
+                field.setdefault("description", words)
+        return schema
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import pkgutil
 import re
 import sys
 import tempfile
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from .engine import ENVIRONMENT, ForkServer
@@ -47,11 +49,20 @@ def open_server() -> ForkServer:
     return ForkServer([f"{__name__}:prepare_server"], environment=_SETTINGS)
 
 
+# What a build asks again and again, and what answers the same each time: pybtex looks through all installed packages for
+# each citation, and the search index takes the ending off each word anew on every page. A third of a build went there.
+_ASKED_AGAIN = (("pybtex.plugin", "entry_points"), ("sphinx.search.en.SearchEnglish", "stem"))
+
+
 def prepare_server() -> None:
     """Do the imports; runs in the server."""
     for name in _IMPORTS:
         with suppress(ImportError):
             importlib.import_module(name)
+    for place, name in _ASKED_AGAIN:
+        with suppress(ImportError, AttributeError):
+            owner = pkgutil.resolve_name(place)
+            setattr(owner, name, cache(getattr(owner, name)))
 
 
 def build_html(source: Path, out: Path, server: ForkServer | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..fields import words_of_fields
 from ..planning import Plan
 from .options import answering, change_option
 
@@ -39,7 +40,7 @@ _EXPECTED: tuple[tuple[str, str, type[int] | type[float]], ...] = (
 def _expected(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command one option for each key of a plan that can be said in a word."""
     for option, key, kind in reversed(_EXPECTED):
-        words = (Plan.model_fields[key].description or "").replace("\n", " ")
+        words = words_of_fields(Plan).get(key, "").replace("\n", " ")
         function = click.option(option, key, type=kind, default=None, help=words)(function)
     return function
 

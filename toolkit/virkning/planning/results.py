@@ -14,6 +14,7 @@ from .. import language
 from ..designs.findings import Drawing
 from ..disclosure import Column, Table
 from ..errors import DesignError
+from ..fields import words_of_fields
 from ..numerics.power import smallest_found
 from .plan import Plan
 from .precision import PER_HUNDRED, Precision, hazard_ratio_log, precision_of
@@ -259,12 +260,12 @@ class PlannedPower:
     def assumptions(self) -> Table:
         """Return what the plan takes for granted, and where each number comes from."""
         used = USED[self.setting.kind] | {"attrition_share"}
-        rows = []
-        for name, info in type(self.plan).model_fields.items():
+        rows, words = [], words_of_fields(type(self.plan))
+        for name in type(self.plan).model_fields:
             value = getattr(self.plan, name)
             is_said = name in self.plan.model_fields_set or name in used & _DEFAULTS_THAT_MATTER
             if value is not None and is_said and name not in _NOT_ASSUMED:
-                rows.append((name, info.description or "", _plain(value), self.plan.sources.get(name, "not stated")))
+                rows.append((name, words.get(name, ""), _plain(value), self.plan.sources.get(name, "not stated")))
         columns = (
             Column("name", "Assumption"),
             Column("about", "What it is"),

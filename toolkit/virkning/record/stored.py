@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, did_you_mean
+from ..resources import EFFECTS, RECORD
 from .journal import is_at_work, read_journal
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from ..estimates import Estimates
 
-# As chapters name them; not imported from there, since a list of runs needs no estimators.
-RECORD, EFFECTS = "record.json", "results/effects.json"
 SHORT = 8
 
 

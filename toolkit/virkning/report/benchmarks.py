@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from .. import language
 from ..disclosure import Column
 from ..estimand import Benchmark
 from ..estimates import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DISTANCE = "from_benchmark"
 

@@ -22,8 +22,8 @@ from .. import language
 from ..disclosure import ClearedTable
 from ..estimates import Estimate
 from . import benchmarks
-from .answer import answers
 from .exhibit import Exhibit, escape, prose
+from .front_page import answers
 from .sentences import Scale, headline_text, term_label
 from .tables import download, require_cleared
 

@@ -17,7 +17,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..chapter import EFFECTS, RECORD
 from ..data import Tables, read_data
 from ..digests import folder_digest, surroundings
 from ..disclosure import names_of_persons
@@ -26,6 +25,7 @@ from ..errors import UsageError, did_you_mean
 from ..estimates import Estimates
 from ..programme import Programme
 from ..provenance import checksum, code_version, package_versions, write_atomically
+from ..resources import EFFECTS, RECORD
 from ..resources import folder as resource
 from .chapters import TEXTS_OF_PLANS, Entry, chapters_of
 from .soundness import Facts, require_sound_programme

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..chapter import RECORD as RECORD_FILE
-from ..chapter import SCOPE
 from ..digests import folder_digest
 from ..errors import BookError
 from ..provenance import checksum, write_atomically
+from ..resources import RECORD as RECORD_FILE
+from ..resources import SCOPE
 from .chapters import RECORD, Entry
 from .inputs import Inputs, inputs_of_chapter, inputs_of_text, key
 from .reasons import AGAIN, reason
