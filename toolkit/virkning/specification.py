@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter, ValidationError
-from pydantic_core import CoreSchema
 
 from .errors import ProgrammeError, UsageError, did_you_mean
 from .fields import words_of_fields
@@ -34,7 +33,7 @@ class Specification(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, made: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, made: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return the schema with what is written below each field."""
         schema = handler(made)
         shown = handler.resolve_ref_schema(schema).get("properties", {})
@@ -63,7 +62,11 @@ class Document:
         return ", ".join(part for part in (self.file, f"line {line}" if line else "", path) if part)
 
 
-class _ExactLoader(yaml.SafeLoader):
+# In C where the library was built with it: pure Python takes ten times as long, and every chapter reads the file.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _ExactLoader(_Loader):  # type: ignore[misc]
     """Keeps a number as it is written: a whole number, a decimal, or else the text, which then fits no number field.
 
     YAML itself would make 0.1 the nearest binary fraction, 010 the number 8 and 12:30 the number 750.
@@ -121,8 +124,8 @@ def _parsed(text: str, name: str, exact: bool) -> Document:
     lines: dict[Steps, int] = {}
     try:
         _refuse_aliases(text, name)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = {} if root is None else _values(root, (), lines, name, _ExactLoader if exact else yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
+        values = {} if root is None else _values(root, (), lines, name, _ExactLoader if exact else _Loader)
     except RecursionError:
         raise ProgrammeError(
             "programme.yaml_syntax",
@@ -158,7 +161,7 @@ def _parsed(text: str, name: str, exact: bool) -> Document:
 
 def _refuse_aliases(text: str, name: str) -> None:
     """Refuse YAML's anchors and aliases: a few lines of them can grow to gigabytes, and a reader loses the thread."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise ProgrammeError(
                 "programme.alias",

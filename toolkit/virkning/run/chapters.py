@@ -105,7 +105,7 @@ CHAPTERS: tuple[Entry, ...] = (
             "economy",
             "contract",
         ),
-        after=("effects", "payment", "economy"),
+        after=("effects", "checks", "subgroups", "payment", "economy"),
         files=("results.csv",),
     ),
     Entry(
@@ -136,8 +136,20 @@ CHAPTERS: tuple[Entry, ...] = (
     ),
     Entry("data", RESULTS, reads=(*_DATA, "flow")),
     Entry("effects", RESULTS, reads=_DATA, results=("effects.json",)),
-    Entry("checks", RESULTS, reads=(*_DATA, "checks"), after=("effects",), methods=("checks",)),
-    Entry("subgroups", RESULTS, reads=(*_DATA, "subgroups", "vulnerability", "reach")),
+    Entry(
+        "checks",
+        RESULTS,
+        reads=(*_DATA, "checks"),
+        after=("effects",),
+        results=("how_sure.json",),
+        methods=("checks",),
+    ),
+    Entry(
+        "subgroups",
+        RESULTS,
+        reads=(*_DATA, "subgroups", "vulnerability", "reach"),
+        results=("most_vulnerable.json",),
+    ),
     Entry(
         "payment",
         RESULTS,
