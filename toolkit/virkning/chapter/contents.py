@@ -18,7 +18,7 @@ from ..contract.results import results_beside
 from ..contract.settlement import settle_programme
 from ..data import Tables, read_data
 from ..designs import estimate
-from ..disclosure import Table
+from ..disclosure import Table, clear
 from ..economy import CostBenefit, cost_benefit
 from ..errors import BookError
 from ..estimates import Estimates
@@ -128,6 +128,15 @@ class Contents:
     def how_sure(self) -> Exhibit:
         """How sure one can be, in one box: read from the run folder, or made and left there for the front page."""
         return self._handed_on("checks", "results/how_sure.json", lambda: report.how_sure(self.certainty))
+
+    @cached_property
+    def checks_table(self) -> Exhibit:
+        """Every check in a line: as :attr:`how_sure`."""
+        return self._handed_on(
+            "checks",
+            "results/checks_table.json",
+            lambda: report.table(clear(self.checks.table(), self.programme.disclosure)),
+        )
 
     @cached_property
     def most_vulnerable(self) -> Exhibit:

@@ -141,7 +141,7 @@ CHAPTERS: tuple[Entry, ...] = (
         RESULTS,
         reads=(*_DATA, "checks"),
         after=("effects",),
-        results=("how_sure.json",),
+        results=("how_sure.json", "checks_table.json"),
         methods=("checks",),
     ),
     Entry(
@@ -178,8 +178,11 @@ CHAPTERS: tuple[Entry, ...] = (
     Entry("record", LOOK_UP, reads=(EVERYTHING,), after=(RECORD,), belongs=_always),
 )
 
-# Pages of text with live results that stand in a book, by whether the programme is only planned.
+# Pages of text with live results: those in a book about a plan, and those that stand in every book to be looked up.
 TEXTS_OF_PLANS = ("power",)
+TEXTS_TO_LOOK_UP = ("performance",)
+# Method chapters that come with the page about sweeps, which is no chapter of a run.
+METHODS_OF_SWEEPS = ("sweeps",)
 
 
 def chapters_of(programme: Programme) -> tuple[Entry, ...]:
