@@ -27,6 +27,7 @@ MODULES = {
     "compare": "runs",
     "power": "planning",
     "settle": "contracts",
+    "indigo": "contracts",
     "schema": "lookup",
     "designs": "lookup",
     "completion": "lookup",

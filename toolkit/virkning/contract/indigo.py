@@ -225,6 +225,14 @@ _FIELDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("amount", "money.amount", "amount"),
     ),
 }
+# What the project as a whole says: name, path in the standard, and kind of value.
+_OVERALL = (
+    ("title", "name", "text"),
+    ("currency", "overall_project_finance.maximum_potential_outcome_payment_v2.currency", "currency"),
+    ("most_paid", "overall_project_finance.maximum_potential_outcome_payment_v2.amount", "amount"),
+)
+# A field that version 4 has replaced; what stands in it is told, and not read.
+_OLDER = "overall_project_finance.maximum_potential_outcome_payment"
 SHOWN_CHARACTERS = 40
 
 
@@ -234,12 +242,15 @@ class IndigoProject:
 
     Attributes
     ----------
+    overall : dict
+        ``title``, ``currency`` and ``most_paid`` (the most that all payers together may pay); None where not said.
     metrics, pricings, results, payments : DataFrame
         Amounts are decimal; None where the file holds none, or something else than a number.
     problems : DataFrame
         One row for each value that was not taken: ``list, row, field, problem, written``.
     """
 
+    overall: Values = field(repr=False)
     metrics: pd.DataFrame = field(repr=False)
     pricings: pd.DataFrame = field(repr=False)
     results: pd.DataFrame = field(repr=False)
@@ -264,9 +275,17 @@ def read_indigo(file: str | Path) -> IndigoProject:
         The file is not JSON, or not one project. Single values that cannot be read are listed as problems instead.
     """
     path = Path(file)
+    if not path.is_file():
+        raise DataError(
+            "contract.no_record",
+            "There is no such file.",
+            where=path.name,
+            why="A record is read from a file.",
+            do="Name a project of the INDIGO data standard as JSON.",
+        )
     try:
         project = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal, parse_int=Decimal)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         project = None
     if not isinstance(project, dict) or not set(project) & set(_FIELDS):
         raise DataError(
@@ -277,10 +296,15 @@ def read_indigo(file: str | Path) -> IndigoProject:
             do="Export one project as JSON.",
         )
     reading = _Reading(_repeated(project))
+    overall = {name: reading.take(_at(project, place), kind, ("project", 1, name)) for name, place, kind in _OVERALL}
     frames = {name: reading.frame(project, name) for name in _FIELDS}
+    older = _at(project, f"{_OLDER}.amount")
+    if older is not None:
+        problem = "a field of an older version of the standard"
+        reading.problems.append(("project", 1, _OLDER.rpartition(".")[2], problem, _text(older)[:SHOWN_CHARACTERS]))
     problems = pd.DataFrame(reading.problems, columns=["list", "row", "field", "problem", "written"])
     metrics, pricings, results, payments = (frames[name] for name in _FIELDS)
-    return IndigoProject(metrics, pricings, results, payments, problems)
+    return IndigoProject(overall, metrics, pricings, results, payments, problems)
 
 
 def _repeated(project: Values) -> dict[str, int]:
