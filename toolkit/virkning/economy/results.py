@@ -213,10 +213,10 @@ class CostBenefit:
             chosen = tuple(column for column in whole.columns if column.name in columns)
             return replace(whole, name=name, title=heading, columns=chosen, frame=whole.frame[[*columns, "n_persons"]])
 
-        return (
-            part("by-payer", whole.title, sides),
-            part("behind-by-payer", "What is paid and got back, how often it pays, and when", behind),
-        )
+        paid = part("behind-by-payer", "What is paid and got back, how often it pays, and when", behind)
+        if (whole.frame["budget_costs"] < 0).any():
+            paid = replace(paid, note=f"{paid.note} Below zero: the programme pays to them, wages for example.")
+        return part("by-payer", whole.title, sides), paid
 
     def _payer_row(self, name: str) -> dict[str, object]:
         position, party = list(self.model.parties).index(name), self.model.parties[name]
