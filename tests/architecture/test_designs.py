@@ -10,7 +10,7 @@ import pytest
 
 import virkning
 from virkning.designs import DESIGNS
-from virkning.run.chapters import CHAPTERS
+from virkning.run.chapters import CHAPTERS, METHODS_OF_SWEEPS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(virkning.__file__).parent
@@ -44,7 +44,7 @@ def test_register_has_the_name_that_programmes_write(name: str) -> None:
 
 def test_every_chapter_of_a_method_belongs_to_a_design_or_to_a_chapter_of_results() -> None:
     brought = {name for entry in CHAPTERS for name in entry.methods}
-    assert {path.stem for path in (ROOT / "book" / "methods").glob("*.md")} == {*DESIGNS, *brought}
+    assert {path.stem for path in (ROOT / "book" / "methods").glob("*.md")} == {*DESIGNS, *brought, *METHODS_OF_SWEEPS}
 
 
 @pytest.mark.parametrize("name", sorted(DESIGNS))

@@ -292,7 +292,7 @@ class Duration(EvaluationDesign):
             n_treated=int(compared.treated.sum()),
             n_comparison=int((~compared.treated).sum()),
             n_clusters=None if self.clusters is None else units.nunique(),
-            comparison_mean=float(compared.value[~compared.treated].mean()),
+            comparison_mean=float(compared.value[np.flatnonzero(~compared.treated)].mean()),
             ids=Digests(salt, units, has_repeats=self.clusters is not None),
         )
 

@@ -33,6 +33,7 @@ from .panels.fits import (
     term_of,
 )
 from .panels.rows import PERSON, rows_of
+from .remembered import remembering
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008).
@@ -258,7 +259,9 @@ class Panel(EvaluationDesign):
             period_effects=self.period_effects,
             level=self.confidence,
         )
-        return findings_of(self.sample(rows), shown, {name: method.name for name, method in METHODS.items()})
+        # The test and the table beside it need the same fits.
+        with remembering():
+            return findings_of(self.sample(rows), shown, {name: method.name for name, method in METHODS.items()})
 
     def hausman(self, tables: Tables, measure: str) -> WaldTest | None:
         """Return the robust Hausman test for one outcome; None where there is no estimate."""

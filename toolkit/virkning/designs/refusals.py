@@ -5,7 +5,8 @@ Messages name columns and rules and count rows; they never hold a person's value
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,10 +49,13 @@ def unknown_column(name: str, frame: pd.DataFrame, where: str) -> DesignError:
     )
 
 
-def in_words(design: TrialFields) -> Iterator[DesignError]:
-    """Give the contradictions in the specification itself."""
-    names = [f"{estimator}, {errors}" for estimator, errors in design.terms]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, n in Counter(names).items() if n > 1)
+
+
+def duplicate_terms(names: Iterable[str]) -> Iterator[DesignError]:
+    """Refuse names of terms, the headline's and its alternatives', that stand more than once."""
+    for name in _repeated(names):
         yield DesignError(
             "design.duplicate_term",
             f"«{name}» is asked for twice.",
@@ -59,6 +63,56 @@ def in_words(design: TrialFields) -> Iterator[DesignError]:
             why="Two rows of the same name cannot be told apart.",
             do="Remove the alternative that repeats the headline or another alternative.",
         )
+
+
+def duplicate_covariates(names: Iterable[str], where: str = "design.covariates") -> Iterator[DesignError]:
+    """Refuse covariates that are named more than once; ``where`` is the part of the specification."""
+    for name in _repeated(names):
+        yield DesignError(
+            "design.duplicate_covariate",
+            f"The covariate «{name}» is named twice.",
+            where=where,
+            why="Its coefficient would not be determined.",
+            do="Name it once.",
+        )
+
+
+def duplicate_periods(names: Iterable[str], where: str) -> Iterator[DesignError]:
+    """Refuse an order of periods in which one stands more than once; ``where`` is the part of the specification."""
+    for name in _repeated(names):
+        yield DesignError(
+            "design.duplicate_period",
+            f"The period «{name}» is named twice.",
+            where=where,
+            why="A period has one place in the order.",
+            do="Name it once.",
+        )
+
+
+def double_roles(roles: Sequence[tuple[str, str]], why: str) -> Iterator[DesignError]:
+    """Refuse columns that are named in more than one part of the specification.
+
+    Parameters
+    ----------
+    roles : sequence of (str, str)
+        Part of the specification, and the column that it names.
+    why : str
+        What the parts are.
+    """
+    for name in _repeated(name for _, name in roles):
+        found = [role for role, other in roles if other == name]
+        yield DesignError(
+            "design.double_role",
+            f"The column «{name}» is named more than once: {' and '.join(found)}.",
+            where=f"design.{found[-1]}",
+            why=why,
+            do="Name it once.",
+        )
+
+
+def in_words(design: TrialFields) -> Iterator[DesignError]:
+    """Give the contradictions in the specification itself."""
+    yield from duplicate_terms(f"{estimator}, {errors}" for estimator, errors in design.terms)
     for estimator, errors in dict.fromkeys(design.terms):
         if estimator != "difference_in_means" and not design.covariates:
             yield DesignError(
@@ -93,14 +147,7 @@ def in_words(design: TrialFields) -> Iterator[DesignError]:
             why="An effect cannot be adjusted for itself.",
             do=f"Remove «{design.treatment}» from the covariates.",
         )
-    for name in sorted({name for name in design.covariates if design.covariates.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_covariate",
-            f"The covariate «{name}» is named twice.",
-            where="design.covariates",
-            why="Its coefficient would not be determined.",
-            do="Name it once.",
-        )
+    yield from duplicate_covariates(design.covariates)
 
 
 def in_columns(design: TrialFields, frame: pd.DataFrame) -> Iterator[DesignError]:
@@ -163,8 +210,9 @@ def in_arms(design: TrialFields, frame: pd.DataFrame) -> Iterator[DesignError]:
         first = np.empty(len(n_persons), dtype=np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         units = units.iloc[first]
-    arms = units["treated"].value_counts().reindex([True, False], fill_value=0)
-    if arms.min() == 0:
+    n_treated_units = int(units["treated"].sum())
+    fewest = min(n_treated_units, len(units) - n_treated_units)
+    if fewest == 0:
         yield DesignError(
             "design.one_arm",
             f"Everybody has the same value of «{design.treatment}»: there is nobody to compare with.",
@@ -172,7 +220,7 @@ def in_arms(design: TrialFields, frame: pd.DataFrame) -> Iterator[DesignError]:
             why="An effect is a difference between two groups.",
             do="Check the column, or add the persons of the other group.",
         )
-    elif arms.min() < LEAST_PER_ARM:
+    elif fewest < LEAST_PER_ARM:
         yield DesignError(
             "design.too_few",
             f"There are fewer than {LEAST_PER_ARM} {what} in one of the two groups.",

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .logit import BinaryFit
-from .matching import Rules, nearest
+from .matching import Matches, Rules, nearest
+from .ranking import rising
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -41,6 +42,7 @@ def score_correction(
     neighbours: int,
     cells: Whole,
     on_everybody: bool,
+    order: Whole | None = None,
 ) -> ScoreCorrection:
     """Return the correction of a matched effect for the estimated score.
 
@@ -60,31 +62,51 @@ def score_correction(
         How many others the local covariances use, at least 1.
     cells : ndarray of int, shape (n,)
         Codes of the exact cells.
+    order : ndarray of int, shape (n,), optional
+        Rows by rising score, equal scores by row, where somebody has sorted them before.
     """
-    e, slope, order = score.probability, score.slope, np.argsort(score.probability, kind="stable")
-    covariances, means = {}, {}
-    for arm, side in ((True, treated), (False, ~treated)):
-        rules = Rules(neighbours=neighbours + 1)
-        inside = (np.cumsum(side) - 1)[order[side[order]]]
-        near = nearest(e, e[side], rules, (cells, cells[side]), float(e.std(ddof=1)) or 1.0, (order, inside))
-        means[arm] = near.mean_of(outcome[side])
+    # Everything in the order of the score: neighbours are then beside each other in memory too.
+    order = rising(score.probability) if order is None else order
+    e, slope, y = (values[order] for values in (score.probability, score.slope, outcome))
+    treated, codes = treated[order], cells[order]
+    places, scale = np.arange(len(e)), float(e.std(ddof=1)) or 1.0
+    # c and d are sums over persons of their regressors, counted as much as these two say.
+    common, moved = np.zeros(len(e)), np.zeros(len(e))
+    meant = np.ones(len(e)) if on_everybody else e
+    for sign, arm, chance in ((1.0, treated, e), (-1.0, ~treated, 1 - e)):
+        rules, pool = Rules(neighbours=neighbours + 1), np.flatnonzero(arm)
+        near = nearest(e, e[pool], rules, (codes, codes[pool]), scale, (places, places[: len(pool)]))
+        apart = y[pool] - y.mean()
+        mean = near.mean_of(apart)
         factor = slope * near.counts / np.maximum(near.counts - 1, 1)
-        apart, shares = outcome[side] - outcome.mean(), []
-        mean_apart = near.mean_of(apart)
-        for column in matrix.T:
-            centred = column[side] - column.mean()
-            product = near.mean_of(centred * apart) - near.mean_of(centred) * mean_apart
-            shares.append(factor * product)
-        covariances[arm] = np.column_stack(shares)
-    if on_everybody:
-        common = (covariances[True] / e[:, None] + covariances[False] / (1 - e)[:, None]).mean(axis=0)
-        moved = np.zeros(len(common))
-    else:
-        base = matrix * (slope * (means[True] - means[False] - value))[:, None] + covariances[True]
-        common = (base + covariances[False] * (e / (1 - e))[:, None]).mean(axis=0) / e.mean()
-        moved = (base - covariances[False]).mean(axis=0) / e.mean()
+        common[pool] += _of_covariances(near, apart, mean, factor * meant / chance)
+        if not on_everybody:
+            moved[pool] += sign * _of_covariances(near, apart, mean, factor)
+            level = sign * slope * np.where(near.counts > 0, mean + y.mean(), 0.0)
+            common, moved = common + level, moved + level
+    if not on_everybody:
+        common, moved = common - slope * value, moved - slope * value
+    counted = np.empty((2, len(e)))
+    counted[:, order] = common, moved
+    common, moved = counted @ matrix / meant.sum()
     covariance = np.linalg.inv(score.information)
     return ScoreCorrection(
         variance=float(moved @ covariance @ moved - common @ covariance @ common),
         influence=score.influence @ (moved - common),
     )
+
+
+def _of_covariances(near: Matches, apart: Array, mean: Array, weights: Array) -> Array:
+    """Return how much the regressors of each of the pool count in a weighted sum of local covariances, shape (pool,).
+
+    Those of a target are, among its neighbours, the mean of the products less the product of the means. Summed over
+    all targets, each product counts as often as its person is a neighbour.
+
+    Parameters
+    ----------
+    apart, mean : ndarray, shapes (pool,) and (targets,)
+        What the regressors vary together with, and its mean over each target's neighbours.
+    weights : ndarray, shape (targets,)
+        Of the covariances.
+    """
+    return apart * near.spread(weights) - near.spread(weights * mean)

@@ -7,7 +7,8 @@ the coefficients, or stop early; here the likelihood is maximised until nobody's
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,10 @@ _SMALLEST_STEP = 2.0**-30
 _NO_INFORMATION = 1e-12
 # Rows that are worked on together.
 _BLOCK = 4_096
+# Among so many rows, every so manieth is fitted first.
+_MANY, _SPREAD = 50_000, 16
+# So many numbers up to two can be multiplied without overflow.
+_PRODUCT = 64
 
 
 class SeparationError(ArithmeticError):
@@ -81,26 +86,54 @@ def fit_binary(matrix: Array, response: Booleans, link: Link = "logit") -> Binar
     """
     # On orthonormal columns the information is as well conditioned as the problem allows, whatever the units.
     basis = _Basis.of(matrix)
-    here = _likelihood(basis, np.zeros(matrix.shape[1]), response, link)
+    near = _of_some(basis, response, link)
+    # At zero, everybody's chance is a half.
+    if near is not None and near.value > len(response) * np.log(0.5):
+        # It leads to the same maximum; that there is none is told by steps from zero only.
+        with suppress(SeparationError):
+            return _fit(basis, _maximum(basis, near, response, link), response, link)
+    at_zero = _likelihood(basis, np.zeros(matrix.shape[1]), response, link)
+    return _fit(basis, _maximum(basis, at_zero, response, link), response, link)
+
+
+def _of_some(basis: _Basis, response: Booleans, link: Link) -> _Likelihood | None:
+    """Return the likelihood where a small share of many rows has its maximum; None if they are few, or have none."""
+    some = slice(None, None, _SPREAD)
+    if len(response) < _MANY:
+        return None
+    part = replace(basis, columns=basis.columns[some].copy(order="F"))
+    try:
+        found = _maximum(part, _likelihood(part, np.zeros(len(basis.turn)), response[some], link), response[some], link)
+    except SeparationError:
+        return None
+    return _likelihood(basis, found.position, response, link)
+
+
+def _maximum(basis: _Basis, here: _Likelihood, response: Booleans, link: Link) -> _Likelihood:
+    """Return the maximum of the likelihood by Newton's method, beginning here."""
     for _ in range(_MOST_STEPS):
-        step = _inverse(here.information, len(matrix)) @ here.score
+        step = _inverse(here.information, len(response)) @ here.score
         here = _uphill(basis, here, step, response, link)
         if _largest(basis, step) < TOLERANCE:
-            break
-    else:
-        raise SeparationError
-    index, probability, slope = np.empty((3, len(matrix)))
-    influence = np.empty(matrix.shape)
-    spread = basis.turn @ _inverse(here.information, len(matrix)) @ basis.back.T
+            return here
+    raise SeparationError
+
+
+def _fit(basis: _Basis, here: _Likelihood, response: Booleans, link: Link) -> BinaryFit:
+    """Return everything about the maximum."""
+    index, probability, slope = np.empty((3, len(response)))
+    # By column, as the regressors mostly are; it is what one multiplies by.
+    influence = np.empty((len(basis.turn), len(response)))
+    spread = basis.turn @ _inverse(here.information, len(response)) @ basis.back.T
     for place, rows in basis.blocks():
         index[place] = rows @ (basis.turn @ here.position)
         probability[place] = special.expit(index[place]) if link == "logit" else special.ndtr(index[place])
         _, gradient, curvature = _derivatives(index[place], response[place], link)
         slope[place] = curvature if link == "logit" else _density(index[place])
-        influence[place] = rows @ spread * gradient[:, None]
+        influence[:, place] = (spread.T @ rows.T) * gradient
     forward = np.linalg.inv(basis.back)
     information = forward.T @ here.information @ forward
-    return BinaryFit(basis.back @ here.position, index, probability, slope, influence, information)
+    return BinaryFit(basis.back @ here.position, index, probability, slope, influence.T, information)
 
 
 @dataclass(frozen=True)
@@ -165,13 +198,22 @@ def _derivatives(index: Array, response: Booleans, link: Link) -> tuple[float, A
         other = tail * likelier
         is_likelier = (index >= 0) == response
         gradient = np.where(is_likelier, other, likelier)
-        value = -float(np.log1p(tail).sum() + distance @ ~is_likelier)
+        value = -float(_sum_of_logarithms(tail) + distance @ ~is_likelier)
         return value, np.where(response, gradient, -gradient), likelier * other
     sign = np.where(response, 1.0, -1.0)
     logarithm = special.log_ndtr(sign * index)
     # From logarithms: far in the tail, density and probability are both too small to divide.
     gradient = sign * np.exp(-0.5 * index**2 - 0.5 * np.log(2 * np.pi) - logarithm)
     return float(logarithm.sum()), gradient, gradient * (gradient + index)
+
+
+def _sum_of_logarithms(above_one: Array) -> float:
+    """Return the sum of the logarithms of one plus numbers from zero to one: those of products, which are fewer."""
+    whole = len(above_one) // _PRODUCT * _PRODUCT
+    products = np.multiply.reduce(1 + above_one[:whole].reshape(_PRODUCT, -1), axis=0)
+    found = float(np.log(products).sum() + np.log1p(above_one[whole:]).sum())
+    # Next to one, a number has lost the digits of which its logarithm is made.
+    return found if found > 1e-3 * len(above_one) else float(np.log1p(above_one).sum())
 
 
 def _largest(basis: _Basis, step: Array) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .ranking import rising
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -17,6 +20,8 @@ Order = Literal["largest", "smallest", "data"]
 
 # Two equal scores must count as tied whatever the rounding of their difference.
 _ROUNDING = 1e-12
+# Targets that are worked on together.
+_BLOCK = 8_192
 
 
 @dataclass(frozen=True)
@@ -64,32 +69,49 @@ class Matches:
     upper: Whole
     n_pool: int
 
-    @property
+    @cached_property
     def counts(self) -> Whole:
         """Neighbours of each target, shape (targets,)."""
         return self.upper - self.lower
+
+    @cached_property
+    def _share(self) -> Array:
+        """The share of each of a target's neighbours; zero without neighbours."""
+        result: Array = np.where(self.counts > 0, 1.0 / np.maximum(self.counts, 1), 0.0)
+        return result
+
+    @cached_property
+    def _is_covered(self) -> Booleans:
+        """Which places of ``flat`` are anybody's neighbour."""
+        size = len(self.flat) + 1
+        steps = np.bincount(self.lower, minlength=size) - np.bincount(self.upper, minlength=size)
+        return np.cumsum(steps)[:-1] > 0
 
     def mean_of(self, values: Array) -> Array:
         """Return the mean of a value of the pool over each target's neighbours; zero without neighbours."""
         # Sums of deviations, since differences of large running sums would lose digits.
         centre = float(values.mean())
-        running = np.concatenate([[0.0], np.cumsum(values[self.flat] - centre)])
-        sums = running[self.upper] - running[self.lower]
-        found = self.counts > 0
-        result: Array = np.where(found, centre + sums / np.maximum(self.counts, 1), 0.0)
-        return result
+        running = np.zeros(len(self.flat) + 1)
+        np.cumsum(values[self.flat] - centre, out=running[1:])
+        means: Array = (running[self.upper] - running[self.lower]) * self._share
+        means[self.counts > 0] += centre
+        return means
 
     def used(self, power: int = 1) -> Array:
         """Return the sum, over the targets, of the shares (to a power) with which each of the pool is used."""
-        shares = np.where(self.counts > 0, 1.0 / np.maximum(self.counts, 1) ** power, 0.0)
-        size = len(self.flat) + 1
-        starts = np.bincount(self.lower, weights=shares, minlength=size)
-        ends = np.bincount(self.upper, weights=shares, minlength=size)
-        by_place = np.cumsum(starts - ends)[:-1]
+        return self.spread(self._share ** (power - 1))
+
+    def spread(self, values: Array) -> Array:
+        """Return what each of the pool gets when every target divides its value among its neighbours, shape (pool,).
+
+        Products with it are those with :meth:`mean_of`: ``values @ mean_of(other)`` is ``spread(values) @ other``.
+        """
+        size, parts = len(self.flat) + 1, values * self._share
+        by_place = np.bincount(self.lower, weights=parts, minlength=size)
+        by_place -= np.bincount(self.upper, weights=parts, minlength=size)
         # A running sum leaves dust where nobody is used.
-        covered = np.cumsum(np.bincount(self.lower, minlength=size) - np.bincount(self.upper, minlength=size))[:-1]
-        by_place = np.where(covered > 0, by_place, 0.0)
-        return np.bincount(self.flat, weights=by_place, minlength=self.n_pool).astype(np.float64)
+        covering = np.where(self._is_covered, np.cumsum(by_place)[:-1], 0.0)
+        return np.bincount(self.flat, weights=covering, minlength=self.n_pool).astype(np.float64, copy=False)
 
 
 def nearest(
@@ -116,31 +138,62 @@ def nearest(
         Rows of the targets and of the pool by rising score, equal scores by row, where somebody has sorted them before.
     """
     if orders is None:
-        of_pool = np.argsort(pool, kind="stable")
-        orders = (of_pool if targets is pool else np.argsort(targets), of_pool)
+        of_pool = rising(pool)
+        orders = (of_pool if targets is pool else rising(targets), of_pool)
     lower, upper = np.zeros(len(targets), dtype=np.int64), np.zeros(len(targets), dtype=np.int64)
     flat: list[Whole] = []
     start = 0
-    for code in np.unique(cells[0]):
-        # In the order of the score, places are looked up beside those just found: many times as quick.
-        ascending, chosen = (order[of[order] == code] for order, of in zip(orders, cells, strict=True))
+    for ascending, chosen in _by_cell(orders, cells):
         flat.append(chosen)
         if len(chosen):
-            sorted_scores, wanted = pool[chosen] / scale, targets[ascending] / scale
-            reach = _reach(wanted, sorted_scores, rules)
-            low = np.searchsorted(sorted_scores, wanted - reach, side="left")
-            high = np.searchsorted(sorted_scores, wanted + reach, side="right")
-            lower[ascending], upper[ascending] = start + low, start + np.maximum(low, high)
+            low, high = _ranges(targets[ascending] / scale, pool[chosen] / scale, rules)
+            lower[ascending], upper[ascending] = start + low, start + high
         start += len(chosen)
     return Matches(np.concatenate(flat) if flat else np.zeros(0, dtype=np.int64), lower, upper, len(pool))
 
 
-def _reach(wanted: Array, sorted_scores: Array, rules: Rules) -> Array:
-    """Return how far each target looks, in standard deviations: to its last neighbour and those tied with it."""
+def _by_cell(orders: tuple[Whole, Whole], cells: tuple[Whole, Whole]) -> Iterator[tuple[Whole, Whole]]:
+    """Give, for each exact cell, the rows of its targets and of its pool by rising score."""
+    if len(cells[0]) and all((of == cells[0][0]).all() for of in cells):
+        yield orders
+        return
+    for code in np.unique(cells[0]):
+        ascending, chosen = (order[of[order] == code] for order, of in zip(orders, cells, strict=True))
+        yield ascending, chosen
+
+
+def _ranges(wanted: Array, sorted_scores: Array, rules: Rules) -> tuple[Whole, Whole]:
+    """Return the first place among rising scores that each target takes in, and the place after the last one.
+
+    Targets rise too, so those who are worked on together lie near each other, and so does whatever they need.
+    """
     m = min(rules.neighbours, len(sorted_scores))
     edge = np.full(m, np.inf)
     padded = np.concatenate([-edge, sorted_scores, edge])
-    place = np.searchsorted(sorted_scores, wanted) + m
+    low, high = np.empty((2, len(wanted)), dtype=np.int64)
+    for start in range(0, len(wanted), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        some = wanted[block]
+        reach = _reach(some, padded, m, _places(sorted_scores, some, "left"), rules)
+        low[block] = _places(sorted_scores, some - reach, "left")
+        high[block] = np.maximum(low[block], _places(sorted_scores, some + reach, "right"))
+    return low, high
+
+
+def _places(ascending: Array, keys: Array, side: Literal["left", "right"]) -> Whole:
+    """Return where keys, which are near each other, belong among rising numbers: looked up in the part between."""
+    first, last = np.searchsorted(ascending, [keys.min(), keys.max()], side=side)
+    result: Whole = first + np.searchsorted(ascending[first:last], keys, side=side)
+    return result
+
+
+def _reach(wanted: Array, padded: Array, m: int, place: Whole, rules: Rules) -> Array:
+    """Return how far each target looks, in standard deviations: to its last neighbour and those tied with it.
+
+    ``padded`` holds the rising scores between ``m`` infinite ones on either side; ``place`` is where a target belongs
+    among the scores.
+    """
+    place = place + m
     below = [np.abs(padded[place - 1 - step] - wanted) for step in range(m)]
     above = [np.abs(padded[place + step] - wanted) for step in range(m)]
     furthest = _smallest_of_two(below, above, m)
@@ -278,11 +331,12 @@ def matched_effect(
     pair_square = np.zeros(len(outcome))
     for rows, pool, matches, sign in sides:
         is_used[rows] = matches.counts > 0
-        gain[rows] = sign * (outcome[rows] - matches.mean_of(outcome[pool]))
+        there = matches.mean_of(outcome[pool])
+        gain[rows] = sign * (outcome[rows] - there)
         use[pool], use_squared[pool] = matches.used(), matches.used(2)
-        spread = matches.mean_of((outcome[pool] - outcome.mean()) ** 2)
-        centre = matches.mean_of(outcome[pool])
-        pair_square[rows] = spread - (centre - outcome.mean()) ** 2
+        if residual_variance is None:
+            spread = matches.mean_of((outcome[pool] - outcome.mean()) ** 2)
+            pair_square[rows] = spread - (there - outcome.mean()) ** 2
     n = int(is_used.sum())
     value = float(gain[is_used].mean())
     deviation = np.where(is_used, gain - value, 0.0)
@@ -317,20 +371,29 @@ def _common(outcome: Array, treated: Booleans, variance: float) -> tuple[Array, 
 
 
 def own_residuals(
-    outcome: Array, treated: Booleans, score: Array, neighbours: int, scale: float, tolerance: float = 1e-5
+    outcome: Array,
+    treated: Booleans,
+    score: Array,
+    neighbours: int,
+    scale: float,
+    tolerance: float = 1e-5,
+    order: Whole | None = None,
 ) -> tuple[Array, Array]:
     """Return each person's residual from the nearest of the same arm, scaled so that its square is the variance.
 
-    With J others, ties included, the variance is J / (J + 1) times the squared distance to their mean.
+    With J others, ties included, the variance is J / (J + 1) times the squared distance to their mean. ``order`` holds
+    the rows by rising score, where somebody has sorted them before.
     """
     residual = np.zeros(len(outcome))
+    order = rising(score) if order is None else order
+    # The nearest of all is the person, so one more is asked for and the person taken out again.
+    rules = Rules(neighbours=neighbours + 1, tolerance=tolerance)
     for arm in (treated, ~treated):
-        score_arm, value = score[arm], outcome[arm]
-        no_cells = np.zeros(len(value), dtype=np.int64)
-        # The nearest of all is the person, so one more is asked for and the person taken out again.
-        rules = Rules(neighbours=neighbours + 1, tolerance=tolerance)
-        matches = nearest(score_arm, score_arm, rules, (no_cells, no_cells), scale)
+        rows = order[arm[order]]
+        ascending, value = score[rows], outcome[rows]
+        places, no_cells = np.arange(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        matches = nearest(ascending, ascending, rules, (no_cells, no_cells), scale, (places, places))
         others = np.maximum(matches.counts - 1, 1)
         mean = (matches.mean_of(value) * matches.counts - value) / others
-        residual[arm] = np.sqrt(others / (others + 1)) * (value - mean)
+        residual[rows] = np.sqrt(others / (others + 1)) * (value - mean)
     return residual, residual**2

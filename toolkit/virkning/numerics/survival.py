@@ -6,8 +6,8 @@ events of one kind these are the estimators of Kaplan and Meier; with several ki
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ Causes = NDArray[np.int64]
 
 # How a person's follow-up ended.
 LOST, EVENT, COMPETING = 0, 1, 2
+N_CAUSES = 3
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,17 @@ def incidence_of(time: Array, cause: Causes) -> Incidence:
         followed until just after.
     """
     moments, moment = _distinct(time)
-    counts = np.bincount(3 * moment + cause, minlength=3 * len(moments)).reshape(-1, 3)
+    counts = np.bincount(N_CAUSES * moment + cause, minlength=N_CAUSES * len(moments)).reshape(-1, N_CAUSES)
+    found, places = _incidence(moments, counts)
+    return replace(found, place=places[moment])
+
+
+def _incidence(moments: Array, counts: NDArray[np.int64]) -> tuple[Incidence, NDArray[np.int64]]:
+    """Return the estimators from how many were followed until each moment, by how it ended, shape (moments, causes).
+
+    The second part says how many of the times at which something happened lie no later than each moment, shape
+    (moments,); nobody has a ``place`` yet.
+    """
     followed = (counts.sum(axis=1)[::-1].cumsum()[::-1]).astype(np.float64)
     happens = counts[:, EVENT] + counts[:, COMPETING] > 0
     times, at_risk = moments[happens], followed[happens]
@@ -106,7 +117,54 @@ def incidence_of(time: Array, cause: Causes) -> Incidence:
     free = np.cumprod(1.0 - (events + competing) / at_risk).astype(np.float64)
     before = np.concatenate([[1.0], free[:-1]])[: len(free)]
     incidence = np.cumsum(before * events / at_risk)
-    return Incidence(times, at_risk, events, competing, free, incidence, np.cumsum(happens, dtype=np.int64)[moment])
+    places = np.cumsum(happens, dtype=np.int64)
+    return Incidence(times, at_risk, events, competing, free, incidence, places[:0]), places
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How the follow-up of persons ended, each different ending once: few of them serve many persons.
+
+    Attributes
+    ----------
+    moments : ndarray, shape (m,)
+        The different times, in order.
+    code : ndarray of int, shape (n,)
+        Each person's ending: three times the place of the time, and the cause.
+    """
+
+    moments: Array
+    code: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, time: Array, cause: Causes) -> Endings:
+        """Return the endings of persons; ``time`` and ``cause`` are as for :func:`incidence_of`."""
+        moments, moment = _distinct(time)
+        return cls(moments, N_CAUSES * moment + cause)
+
+    def means(self, group: NDArray[np.int64], gain: Callable[[Array], Array]) -> list[Average]:
+        """Return, for each group, the mean of a function of when persons have the event; as :func:`weighted_mean`.
+
+        Parameters
+        ----------
+        group : ndarray of int, shape (n,)
+            Codes from zero.
+        gain : callable
+            From times to the function's values.
+
+        Returns
+        -------
+        list of Average
+            Each with one share in the error for each different ending, shape (3 m,), that of :attr:`code`.
+        """
+        size, found = N_CAUSES * len(self.moments), []
+        counts = np.bincount(size * group + self.code, minlength=size * (int(group.max()) + 1))
+        for of_group in counts.reshape(-1, size):
+            incidence, places = _incidence(self.moments, of_group.reshape(-1, N_CAUSES))
+            each = replace(incidence, place=np.repeat(places, N_CAUSES))
+            cause = np.tile(np.arange(N_CAUSES), len(self.moments))
+            found.append(weighted_mean(each, cause, gain(each.times)))
+        return found
 
 
 def _distinct(time: Array) -> tuple[Array, NDArray[np.int64]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ _FIRST_STAGE = 0.1
 _POINTS = 301
 _ROUNDS = 4
 _BREAKDOWN_HALVINGS = 12
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
+_N_NODES = 400
 # The normal distribution holds nothing that counts farther out than this.
 _FAR = 10.0
 
@@ -330,6 +331,13 @@ def _truncated_quantile(share: float, lower: Array, upper: Array) -> Array:
     return np.asarray(np.where(lower > 3 * _FAR, beyond, np.where(lower > 0, tail, body)), dtype=np.float64)
 
 
+@cache
+def _nodes() -> tuple[Array, Array]:
+    """Return points and weights of the integral, which take longer to find than most commands to answer."""
+    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
+    return nodes, weights
+
+
 def _first_stage_limit(system: _Inequalities, level: float) -> float:
     """Return the quantile of the largest combination when all of them are zero on average.
 
@@ -340,12 +348,13 @@ def _first_stage_limit(system: _Inequalities, level: float) -> float:
     rest = math.sqrt(max(float(system.covariance[1, 1]) - slope**2, 0.0))
     pairs = system.loads[:-2, 0]
     above, below = system.loads[-2], system.loads[-1]
+    nodes, weights = _nodes()
 
     def chance(limit: float) -> float:
         # No step may need a negative bound: the first variable is at least this.
         steepest = float(-pairs.min()) * spread
         start = max(-limit / steepest, -_FAR) if steepest > 0 else -_FAR
-        points = start + (_FAR - start) * (_NODES + 1) / 2
+        points = start + (_FAR - start) * (nodes + 1) / 2
         high = (limit - above[0] * spread * points) / above[1]
         low = (limit - below[0] * spread * points) / below[1]
         mean = slope * points
@@ -353,7 +362,7 @@ def _first_stage_limit(system: _Inequalities, level: float) -> float:
             inside = np.maximum(special.ndtr((high - mean) / rest) - special.ndtr((low - mean) / rest), 0.0)
         else:
             inside = ((mean <= high) & (mean >= low)).astype(np.float64)
-        return float((_WEIGHTS * np.exp(-(points**2) / 2) / math.sqrt(2 * math.pi) * inside).sum() * (_FAR - start) / 2)
+        return float((weights * np.exp(-(points**2) / 2) / math.sqrt(2 * math.pi) * inside).sum() * (_FAR - start) / 2)
 
     top = 2.0
     while chance(top) < level:

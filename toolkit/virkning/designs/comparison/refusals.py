@@ -48,15 +48,7 @@ class _Columns:
 
 def in_words(design: ComparisonFields) -> Iterator[DesignError]:
     """Give the contradictions in the specification itself."""
-    names = [choice.name for choice in design.choices]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_term",
-            f"«{name}» is asked for twice.",
-            where="design.alternatives",
-            why="Two rows of the same name cannot be told apart.",
-            do="Remove the alternative that repeats the headline or another alternative.",
-        )
+    yield from refusals.duplicate_terms(choice.name for choice in design.choices)
     for choice in design.choices:
         yield from _in_choice(choice, design)
     if design.trimming.rule == "bounds" and design.trimming.lower >= design.trimming.upper:
@@ -139,14 +131,7 @@ def _in_names(names: tuple[str, ...], field: str, treatment: str) -> Iterator[De
             why="An effect cannot be adjusted for itself.",
             do=f"Remove «{treatment}» from it.",
         )
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_covariate",
-            f"The covariate «{name}» is named twice.",
-            where=f"design.{field}",
-            why="Its coefficient would not be determined.",
-            do="Name it once.",
-        )
+    yield from refusals.duplicate_covariates(names, f"design.{field}")
 
 
 def in_columns(design: ComparisonFields, frame: pd.DataFrame) -> Iterator[DesignError]:

@@ -12,6 +12,7 @@ from ...errors import DesignError
 from ...numerics import estimated_score, matching, overlap, weighting
 from ...numerics.least_squares import dependent_column
 from ...numerics.logit import BinaryFit, Link, SeparationError, fit_binary
+from ...numerics.ranking import among, rising
 from .. import regression
 from ..assembly import Term
 from ..degrees_of_freedom import LARGE_SAMPLE, Rule
@@ -258,11 +259,14 @@ def _matches(
     cells = _cells(persons, settings)
     scale = float(score.std(ddof=1)) or 1.0
 
+    def orders(arm: Booleans) -> tuple[Codes, Codes]:
+        return among(_order(score), arm), among(_order(score), ~arm)
+
     def side(arm: Booleans) -> matching.Matches:
         given = (score[arm], score[~arm], settings.rules, (cells[arm], cells[~arm]), scale)
         if settings.ties == "all" and settings.replacement:
             key = (settings.rules, scale)
-            return remembered("matches", key, (score, arm, cells), lambda: matching.nearest(*given))
+            return remembered("matches", key, (score, arm, cells), lambda: matching.nearest(*given, orders(arm)))
         return matching.nearest_few(*given, is_replaced=settings.replacement, generator=generator)
 
     return side(persons.treated), side(~persons.treated) if target == "ate" else None
@@ -280,6 +284,10 @@ def _distance(prepared: Prepared, settings: Matching) -> Array:
     if prepared.score is None:
         raise DesignError("design.no_score", "Matching needs a score.", where="design.covariates")
     return prepared.score.probability if settings.distance == "score" else prepared.score.index
+
+
+def _order(score: Array) -> Codes:
+    return remembered("order of the score", None, (score,), lambda: rising(score))
 
 
 def fit(
@@ -349,6 +357,7 @@ def _fit_matching(
             settings.variance_neighbours,
             float(score.std(ddof=1)) or 1.0,
             settings.tie_tolerance,
+            _order(score),
         )
     found = matching.matched_effect(
         persons.outcome, persons.treated, *_matches(prepared, settings, target, generator), own
@@ -364,6 +373,7 @@ def _fit_matching(
             neighbours=settings.variance_neighbours,
             cells=_cells(persons, settings),
             on_everybody=target == "ate",
+            order=_order(prepared.score.probability),
         )
         # In a small sample the correction can exceed what it corrects; then the larger error stays.
         if error**2 + correction.variance > 0:

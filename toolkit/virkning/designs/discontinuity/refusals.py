@@ -16,7 +16,7 @@ from ...errors import DesignError
 from ...numerics.bandwidth import LEAST_DIFFERENT
 from ...numerics.least_squares import dependent_column
 from ...numerics.local_polynomial import Errors
-from ..refusals import RESERVED, missing_values, not_numbers, unfit_treatment, unknown_column
+from ..refusals import RESERVED, double_roles, missing_values, not_numbers, unfit_treatment, unknown_column
 from .fit import Sample, Settings, TreatedSide, lacking
 
 
@@ -66,16 +66,7 @@ def in_words(design: CutoffFields) -> Iterator[DesignError]:
         )
     roles = [("running", design.running), ("treatment", design.treatment)]
     roles += [("covariates", name) for name in design.covariates]
-    names = [name for _, name in roles]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        found = [role for role, other in roles if other == name]
-        yield DesignError(
-            "design.double_role",
-            f"The column «{name}» is named more than once: {' and '.join(found)}.",
-            where=f"design.{found[-1]}",
-            why="A column is either what decides, what is decided, or what is held constant.",
-            do="Name it once.",
-        )
+    yield from double_roles(roles, "A column is either what decides, what is decided, or what is held constant.")
 
 
 def in_columns(design: CutoffFields, frame: pd.DataFrame) -> Iterator[DesignError]:

@@ -126,9 +126,7 @@ def timeline_of(design: DonorFields, tables: Tables, measure: str) -> Timeline:
     UnorderedPeriodsError
         Their names do not tell the order, and none is declared.
     """
-    outcomes = tables.outcomes
-    known = outcomes[(outcomes["measure"] == measure) & outcomes["value"].notna()]
-    return timeline(known["period"].unique(), design.periods)
+    return timeline(tables.periods_of(measure), design.periods)
 
 
 def units_of(design: DonorFields, tables: Tables, measure: str, persons: Persons | None = None) -> Units:

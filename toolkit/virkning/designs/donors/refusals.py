@@ -14,7 +14,15 @@ from ...data import Tables
 from ...data.timeline import UnorderedPeriodsError
 from ...errors import DesignError, did_you_mean
 from ..evaluation import Persons
-from ..refusals import RESERVED, missing_values, not_numbers, unfit_treatment, unknown_column
+from ..refusals import (
+    RESERVED,
+    duplicate_periods,
+    duplicate_terms,
+    missing_values,
+    not_numbers,
+    unfit_treatment,
+    unknown_column,
+)
 from .panel import DonorFields, Predictor, timeline_of, window_of
 
 LEAST_BEFORE = 2
@@ -22,23 +30,8 @@ LEAST_BEFORE = 2
 
 def in_words(design: DonorFields) -> Iterator[DesignError]:
     """Give the contradictions in the specification itself."""
-    names = [f"{estimator}, {errors}" for estimator, errors in design.terms]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_term",
-            f"«{name}» is asked for twice.",
-            where="design.alternatives",
-            why="Two rows of the same name cannot be told apart.",
-            do="Remove the alternative that repeats the headline or another alternative.",
-        )
-    for name in sorted({name for name in design.periods if design.periods.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_period",
-            f"The period «{name}» is named twice.",
-            where="design.periods",
-            why="A period has one place in the order.",
-            do="Name it once.",
-        )
+    yield from duplicate_terms(f"{estimator}, {errors}" for estimator, errors in design.terms)
+    yield from duplicate_periods(design.periods, "design.periods")
     if any((estimator, errors) == ("synthetic_control", "jackknife") for estimator, errors in design.terms):
         yield DesignError(
             "design.jackknife_of_synthetic_control",

@@ -15,7 +15,7 @@ from pandas.api import types
 from ...errors import DesignError
 from ...numerics.instruments import Errors, partial_out
 from ...numerics.least_squares import dependent_column
-from ..refusals import RESERVED, unknown_column
+from ..refusals import RESERVED, double_roles, duplicate_terms, unknown_column
 from .two_stage import BesideEstimator, InstrumentSample
 
 # What is left of a column, relative to its length, below which it counts as explained without rest.
@@ -39,14 +39,7 @@ class InstrumentFields(Protocol):
 
 def in_words(design: InstrumentFields) -> Iterator[DesignError]:
     """Give the contradictions in the specification itself."""
-    for item in sorted({item for item in design.declared if design.declared.count(item) > 1}):
-        yield DesignError(
-            "design.duplicate_term",
-            f"«{', '.join(item)}» is asked for twice.",
-            where="design.alternatives",
-            why="Two rows of the same name cannot be told apart.",
-            do="Remove the alternative that repeats the headline or another alternative.",
-        )
+    yield from duplicate_terms(", ".join(item) for item in design.declared)
     for estimator, errors in dict.fromkeys(design.declared):
         if (errors == "clustered") != (design.clusters is not None):
             needs = errors == "clustered"
@@ -72,16 +65,9 @@ def in_words(design: InstrumentFields) -> Iterator[DesignError]:
 def _double_roles(design: InstrumentFields) -> Iterator[DesignError]:
     roles = [("treatment", design.treatment)]
     roles += [(role, name) for role in ("instruments", "covariates") for name in getattr(design, role)]
-    names = [name for _, name in roles]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        found = [role for role, other in roles if other == name]
-        yield DesignError(
-            "design.double_role",
-            f"The column «{name}» is named more than once: {' and '.join(found)}.",
-            where=f"design.{found[-1]}",
-            why="A column is either what is caused, what moves it from outside, or what is held constant.",
-            do="Name it once.",
-        )
+    yield from double_roles(
+        roles, "A column is either what is caused, what moves it from outside, or what is held constant."
+    )
 
 
 def in_columns(design: InstrumentFields, frame: pd.DataFrame) -> Iterator[DesignError]:

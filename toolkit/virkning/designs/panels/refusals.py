@@ -14,7 +14,7 @@ from pandas.api import types
 
 from ...data import Tables
 from ...errors import DesignError, did_you_mean
-from ..refusals import RESERVED, unknown_column
+from ..refusals import RESERVED, duplicate_terms, unknown_column
 from .fits import WITHIN, PanelErrors, PanelEstimator, PanelSample, first_undetermined
 
 LEAST_CLUSTERS = 2
@@ -41,14 +41,7 @@ class PanelFields(Protocol):
 
 def in_words(design: PanelFields, tables: Tables) -> Iterator[DesignError]:
     """Give the contradictions in the specification, and the measures and periods that the data lack."""
-    for item in sorted({item for item in design.terms if design.terms.count(item) > 1}):
-        yield DesignError(
-            "design.duplicate_term",
-            f"«{', '.join(item)}» is asked for twice.",
-            where="design.alternatives",
-            why="Two rows of the same name cannot be told apart.",
-            do="Remove the alternative that repeats the headline or another alternative.",
-        )
+    yield from duplicate_terms(", ".join(item) for item in design.terms)
     if design.clusters is not None:
         for estimator, errors in dict.fromkeys(design.terms):
             if errors == "classical":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -162,11 +163,18 @@ def rows_used(
         Look at these only; the others count as left out.
     """
     names, _, _ = used_periods(design, timeline_of(design, tables, measure))
+    return _rows_of(design, tables, measure, names, persons)
+
+
+def _rows_of(
+    design: SeriesFields, tables: Tables, measure: str, names: Sequence[str], persons: Persons | None
+) -> tuple[periods.Rows, Booleans]:
     rows = periods.rows_of(tables, measure, names, persons)
     counts = np.bincount(rows.person, minlength=len(tables.participants))
     kept = counts == len(names) if design.needs_every_period else counts > 0
-    used = kept[rows.person]
-    return rows if used.all() else rows.only(used), ~kept
+    if kept[counts > 0].all():
+        return rows, ~kept
+    return rows.only(kept[rows.person]), ~kept
 
 
 def series_of(
@@ -186,7 +194,8 @@ def series_of(
         Look at these only.
     """
     names, places, start = used_periods(design, timeline_of(design, tables, measure))
-    rows, _ = rows_used(design, tables, measure, persons)
+    rows, left_out = _rows_of(design, tables, measure, names, persons)
+    n_used = int((~left_out).sum())
     people = tables.participants
     treated = people[design.treatment].to_numpy(dtype=bool)
     sizes = None if design.persons_per_row is None else people[design.persons_per_row].to_numpy(dtype=np.int64)
@@ -204,8 +213,8 @@ def series_of(
         start=start,
         treated=arms[0],
         comparison=arms[1] if design.has_comparison_series else None,
-        is_incomplete=len(rows.value) < len(rows.persons) * len(names),
-        leaves_out=len(rows.persons) < n_asked,
+        is_incomplete=len(rows.value) < n_used * len(names),
+        leaves_out=n_used < n_asked,
     )
     return pair, ""
 
@@ -215,11 +224,20 @@ def _means(rows: periods.Rows, n_periods: int, sizes: Places | None) -> MeanSeri
     counts = np.bincount(rows.period, minlength=n_periods)
     if (counts == 0).any():
         return None
+    persons = np.flatnonzero(np.bincount(rows.person))
     if sizes is None:
-        behind = np.array([persons_behind_mean(rows.value[rows.period == code]) for code in range(n_periods)])
-        n_persons = len(rows.persons)
+        behind = np.array([persons_behind_mean(values) for values in _by_period(rows, counts, len(persons))])
+        n_persons = len(persons)
     else:
         behind = np.bincount(rows.period, weights=sizes[rows.person], minlength=n_periods)
-        n_persons = int(sizes[rows.persons].sum())
+        n_persons = int(sizes[persons].sum())
     means = np.bincount(rows.period, weights=rows.value, minlength=n_periods) / counts
     return MeanSeries(means, behind.astype(np.int64), n_persons)
+
+
+def _by_period(rows: periods.Rows, counts: Places, n_persons: int) -> Iterable[Array]:
+    """Return the values of each period; ``counts`` says how many there are."""
+    if len(rows.value) == n_persons * len(counts):
+        # Sorted by person, then period: a table without gaps.
+        return np.ascontiguousarray(rows.value.reshape(n_persons, len(counts)).T)
+    return np.split(rows.value[np.argsort(rows.period, kind="stable")], np.cumsum(counts)[:-1])

@@ -43,23 +43,8 @@ def in_words(design: InterruptedFields) -> Iterator[DesignError]:
     """Give the contradictions in the specification itself."""
     for field in ("periods", "transition"):
         named = getattr(design, field)
-        for name in sorted({name for name in named if named.count(name) > 1}):
-            yield DesignError(
-                "design.duplicate_period",
-                f"The period «{name}» is named twice.",
-                where=f"design.{field}",
-                why="A period has one place in the order.",
-                do="Name it once.",
-            )
-    names = design.term_names
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_term",
-            f"«{name}» is asked for twice.",
-            where="design.alternatives",
-            why="Two rows of the same name cannot be told apart.",
-            do="Remove the alternative that repeats the headline or another alternative.",
-        )
+        yield from refusals.duplicate_periods(named, f"design.{field}")
+    yield from refusals.duplicate_terms(design.term_names)
     for estimator, lag in design.terms:
         if lag is not None and estimator != "newey_west":
             yield DesignError(

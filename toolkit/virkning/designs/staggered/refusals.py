@@ -18,7 +18,16 @@ from ...errors import DesignError
 from ...numerics.group_time import treated_cohorts
 from ...numerics.least_squares import dependent_column
 from ..evaluation import Persons
-from ..refusals import LEAST_PER_ARM, RESERVED, missing_values, not_numbers, unfit_treatment, unknown_column
+from ..refusals import (
+    LEAST_PER_ARM,
+    RESERVED,
+    duplicate_covariates,
+    duplicate_periods,
+    missing_values,
+    not_numbers,
+    unfit_treatment,
+    unknown_column,
+)
 from .panel import StaggeredFields, start_positions, timeline_of
 
 Array = NDArray[np.float64]
@@ -51,22 +60,8 @@ def in_columns(design: StaggeredFields, frame: pd.DataFrame) -> Iterator[DesignE
 
 
 def _named_twice(design: StaggeredFields) -> Iterator[DesignError]:
-    for name in sorted({name for name in design.periods if design.periods.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_period",
-            f"The period «{name}» is named twice.",
-            where="design.periods",
-            why="A period has one place in the order.",
-            do="Name it once.",
-        )
-    for name in sorted({name for name in design.covariates if design.covariates.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_covariate",
-            f"The covariate «{name}» is named twice.",
-            where="design.covariates",
-            why="Its coefficient would not be determined.",
-            do="Name it once.",
-        )
+    yield from duplicate_periods(design.periods, "design.periods")
+    yield from duplicate_covariates(design.covariates, "design.covariates")
     if {design.treatment, design.cohort} & set(design.covariates):
         yield DesignError(
             "design.covariate_is_treatment",

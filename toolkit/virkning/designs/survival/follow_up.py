@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -82,10 +83,10 @@ class Followed:
 
     def arm(self, is_treated: bool) -> tuple[Array, NDArray[np.int64]]:
         """Return time and cause of one group."""
-        chosen = self.treated == is_treated
+        chosen = np.flatnonzero(self.treated == is_treated)
         return self.time[chosen], self.cause[chosen]
 
-    @property
+    @cached_property
     def by_horizon(self) -> tuple[Array, NDArray[np.int64]]:
         """Time and cause as they were known at the horizon."""
         return survival.until(self.time, self.cause, self.horizon)
@@ -115,7 +116,7 @@ def place_of(follow_up: Mapping[str, FollowUp], measure: str) -> Place:
 def values_of(tables: Tables, measure: str, persons: Persons | None = None) -> Array:
     """Return a measure at its own period, NaN where it is missing; shape (persons,)."""
     values = tables.values_of(measure)
-    return values if persons is None else values[persons]
+    return values if persons is None or persons.all() else values[persons]
 
 
 def is_known(design: DurationFields, tables: Tables, measure: str) -> Booleans:
@@ -159,14 +160,14 @@ def follow(
         chosen = chosen & persons
     main = measure if place.role == "competing" else spell.event
     others = [name for name in (spell.event, *spell.competing) if name != main]
-    cause = np.where(values_of(tables, main, chosen) == 1, survival.EVENT, survival.LOST)
+    cause = survival.EVENT * (values_of(tables, main, chosen) == 1).astype(np.int64)
     for name in others:
-        cause = np.where(values_of(tables, name, chosen) == 1, survival.COMPETING, cause)
-    frame = tables.participants[chosen]
+        cause[values_of(tables, name, chosen) == 1] = survival.COMPETING
+    frame = tables.participants if chosen.all() else tables.participants[chosen]
     return Followed(
         frame=frame,
         time=values_of(tables, place.duration, chosen),
-        cause=cause.astype(np.int64),
+        cause=cause,
         treated=frame[design.treatment].to_numpy(dtype=bool),
         horizon=spell.horizon,
     )

@@ -134,23 +134,25 @@ def in_values(design: DurationFields, tables: Tables, persons: Persons | None) -
         where = f"design.follow_up.{duration}"
         time = values_of(tables, duration, persons)
         known = ~np.isnan(time)
-        if (time[known] < 0).any():
+        n_negative = int((time < 0).sum())
+        if n_negative:
             yield DesignError(
                 "design.negative_time",
-                f"The duration «{duration}» is negative in {_rows(int((time[known] < 0).sum()))}.",
+                f"The duration «{duration}» is negative in {_rows(n_negative)}.",
                 where=where,
                 why="Nobody can have the event before being followed.",
                 do="Measure the time from the same start for everybody, and correct these rows.",
             )
-        happened = np.zeros(len(time))
+        happened = np.zeros(len(time), dtype=np.int64)
         for name in (spell.event, *spell.competing):
             flag = values_of(tables, name, persons)
             yield from _flags(flag, known, name, duration, where)
-            happened += np.nan_to_num(flag) == 1
-        if (happened[known] > 1).any():
+            happened += flag == 1
+        n_twice = int(((happened > 1) & known).sum())
+        if n_twice:
             yield DesignError(
                 "design.two_endings",
-                f"In {_rows(int((happened[known] > 1).sum()))} of «{duration}» two events end the same time.",
+                f"In {_rows(n_twice)} of «{duration}» two events end the same time.",
                 where=where,
                 why="A follow-up ends in one way: the first thing that happened.",
                 do="Keep the event that came first, and write 0 for the other.",
@@ -164,7 +166,8 @@ def _flags(
     duration: str,
     where: str,
 ) -> Iterator[DesignError]:
-    n_missing = int(np.isnan(flag[known]).sum())
+    is_missing = np.isnan(flag)
+    n_missing = int((is_missing & known).sum())
     if n_missing:
         yield DesignError(
             "design.missing_event",
@@ -173,7 +176,7 @@ def _flags(
             why="A time without its ending says neither when the event came nor that it had not come.",
             do=f"Write 1 or 0 for «{name}», or remove the time.",
         )
-    n_other = int((~np.isin(flag[known], (0.0, 1.0)) & ~np.isnan(flag[known])).sum())
+    n_other = int((known & ~is_missing & (flag != 0) & (flag != 1)).sum())
     if n_other:
         yield DesignError(
             "design.unknown_event_code",

@@ -66,15 +66,7 @@ def in_words(design: TwoWayFields) -> Iterator[DesignError]:
             why="The path is measured from a period that the programme cannot have changed.",
             do=did_you_mean(design.base_period, design.before),
         )
-    names = [f"{estimator}, {errors}" for estimator, errors in design.terms]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield DesignError(
-            "design.duplicate_term",
-            f"«{name}» is asked for twice.",
-            where="design.alternatives",
-            why="Two rows of the same name cannot be told apart.",
-            do="Remove the alternative that repeats the headline or another alternative.",
-        )
+    yield from refusals.duplicate_terms(f"{estimator}, {errors}" for estimator, errors in design.terms)
     for estimator, errors in dict.fromkeys(design.terms):
         if estimator == "adjusted" and not design.covariates:
             yield DesignError(
