@@ -1,4 +1,4 @@
-"""Measure every row of the table, ours and the peers in turn, print it, and write it to ``_build/benchmarks.csv``.
+"""Measure every row of the table, ours and the peers in turn, print it, and record it in ``book/performance.csv``.
 
 Examples: ``make bench``, ``make bench BENCH_ARGS="--rows trial --sizes 10000"``.
 """
@@ -6,56 +6,62 @@ Examples: ``make bench``, ``make bench BENCH_ARGS="--rows trial --sizes 10000"``
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from . import pipeline, sweep
+from virkning.performance import BOOK, FILE, N_RUNS, PIPELINE, Measured, write_performance
+
+from . import books, pipeline, sweep
 from .contest import Row, disagreement
 from .measure import ROOT, find_peers, rows
 
-FILE = ROOT / "_build" / "benchmarks.csv"
+RECORD = ROOT / "book" / FILE
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LONGEST = 600
-_COLUMNS = (
-    "row", "size", "contestant", "version", "wall_seconds", "cpu_seconds", "peak_mb", "cpu_ratio", "difference",
-    "agrees", "runs", "date", "python", "processors", "blas_threads",
-)  # fmt: skip
-Measured = dict[str, Any]
+Found = dict[str, Any]
 
 
 def main() -> int:
     """Run the benchmarks; return 1 when a row's numbers disagree or cannot be had."""
     wishes = _wishes()
     find_peers()
-    records: list[dict[str, object]] = []
-    chosen = [row for row in rows().values() if any(word in row.name for word in wishes.rows or [""])]
+    is_sound = True
+    chosen = [row for row in rows().values() if _is_wanted(row.name, wishes)]
     if chosen:
         _say(_heading())
     for row in chosen:
         for size in wishes.sizes or row.sizes[1:]:
-            found = _in_turn(row, size, wishes.rounds)
-            records += _records(row, size, found)
+            records = _records(row, size, _in_turn(row, size, wishes.rounds))
+            is_sound = is_sound and all(record["agrees"] for record in records)
             _say(_lines(row, size, records))
-            _write(records)
-    if chosen:
-        _say(f"\nWritten to {FILE.relative_to(ROOT)}.")
-    if any(word in pipeline.NAME for word in wishes.rows or [""]):
-        for runs in wishes.sizes or [100]:
-            pipeline.compare(runs, wishes.rounds if wishes.sizes else 1, _say)
-    is_steady = True
-    if any(word in sweep.NAME for word in wishes.rows or [""]):
-        is_steady = all(sweep.compare(runs, _say) for runs in wishes.sizes or [sweep.RUNS])
-    return 0 if is_steady and all(record["agrees"] for record in records) else 1
+            if size in row.sizes[1:]:
+                _record(records, wishes.rounds)
+    if _is_wanted(PIPELINE, wishes):
+        for runs in wishes.sizes or [N_RUNS]:
+            records = pipeline.compare(runs, wishes.rounds if wishes.sizes else 1, _say)
+            if runs == N_RUNS:
+                _record(records, 1)
+    if _is_wanted(BOOK, wishes):
+        _record(books.compare(wishes.rounds, _say), wishes.rounds)
+    if _is_wanted(sweep.NAME, wishes):
+        for runs in wishes.sizes or [sweep.RUNS]:
+            is_sound = sweep.compare(runs, _say) and is_sound
+    return 0 if is_sound else 1
+
+
+def _is_wanted(name: str, wishes: argparse.Namespace) -> bool:
+    return any(word in name for word in wishes.rows or [""])
 
 
 def _wishes() -> argparse.Namespace:
@@ -66,9 +72,9 @@ def _wishes() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _in_turn(row: Row, size: int, rounds: int) -> dict[str, list[Measured]]:
+def _in_turn(row: Row, size: int, rounds: int) -> dict[str, list[Found]]:
     """Return what each contestant's processes measured; they take turns, so that a busy machine is so for all."""
-    found: dict[str, list[Measured]] = defaultdict(list)
+    found: dict[str, list[Found]] = defaultdict(list)
     for _ in range(rounds):
         for contestant in row.contestants:
             if found[contestant] and "numbers" not in found[contestant][-1]:
@@ -77,7 +83,7 @@ def _in_turn(row: Row, size: int, rounds: int) -> dict[str, list[Measured]]:
     return found
 
 
-def _in_a_process(row: str, contestant: str, size: int) -> Measured:
+def _in_a_process(row: str, contestant: str, size: int) -> Found:
     # One thread for linear algebra; the seed of hashes orders pyfixest's effects.
     settings = {**dict.fromkeys(_THREADS, "1"), "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-m", "benchmarks.measure", row, contestant, str(size)]
@@ -95,16 +101,16 @@ def _in_a_process(row: str, contestant: str, size: int) -> Measured:
         return {"failure": f"not done after {_LONGEST} seconds"}
     if done.returncode:
         return {"failure": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:100]}
-    measured: Measured = json.loads(done.stdout.splitlines()[-1])
+    measured: Found = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def _records(row: Row, size: int, found: dict[str, list[Measured]]) -> list[dict[str, object]]:
+def _records(row: Row, size: int, found: dict[str, list[Found]]) -> list[dict[str, object]]:
     """Return a record of each contestant: medians over its processes, and whether its numbers are ours."""
     first = next(iter(found.values()))[0]
     ours = first.get("numbers")
     cpu = {name: _median(runs, "cpu") for name, runs in found.items()}
-    records = []
+    records: list[dict[str, object]] = []
     for contestant, runs in found.items():
         numbers = runs[-1].get("numbers")
         difference = disagreement(ours, numbers) if ours and numbers else float("nan")
@@ -113,25 +119,19 @@ def _records(row: Row, size: int, found: dict[str, list[Measured]]) -> list[dict
                 "row": row.name,
                 "size": size,
                 "contestant": contestant,
-                "version": _version(contestant),
                 "wall_seconds": _median(runs, "wall"),
                 "cpu_seconds": cpu[contestant],
-                "peak_mb": _median(runs, "peak"),
+                "memory_mb": _median(runs, "peak"),
                 "cpu_ratio": cpu[contestant] / cpu[next(iter(found))],
                 "difference": difference,
                 "agrees": difference <= row.tolerance_of(contestant) if numbers and ours else False,
-                "runs": len(runs),
-                "date": datetime.now(UTC).date().isoformat(),
-                "python": platform.python_version(),
-                "processors": f"{os.cpu_count()} × {platform.machine()}",
-                "blas_threads": 1,
                 "failure": runs[-1].get("failure", ""),
             }
         )
     return records
 
 
-def _median(runs: list[Measured], what: str) -> float:
+def _median(runs: list[Found], what: str) -> float:
     values = [run[what] for run in runs if what in run]
     return statistics.median(values) if values else float("nan")
 
@@ -140,7 +140,7 @@ def _version(contestant: str) -> str:
     try:
         return metadata.version(contestant.split(",", maxsplit=1)[0])
     except metadata.PackageNotFoundError:
-        return ""
+        return "none"
 
 
 def _heading() -> str:
@@ -158,17 +158,25 @@ def _lines(row: Row, size: int, records: list[dict[str, object]]) -> str:
         verdict = f"differ by {record['difference']:.0e}" if record["agrees"] else f"DISAGREE {record['difference']}"
         lines.append(
             f"  {record['contestant']:<26}{record['wall_seconds']:9.3f}{record['cpu_seconds']:9.3f}"
-            f"{record['peak_mb']:9.0f}{record['cpu_ratio']:9.2f}   {record['failure'] or verdict}"
+            f"{record['memory_mb']:9.0f}{record['cpu_ratio']:9.2f}   {record['failure'] or verdict}"
         )
     return "\n".join([*lines, *([f"  {row.words}"] if row.words else [])])
 
 
-def _write(records: list[dict[str, object]]) -> None:
-    FILE.parent.mkdir(exist_ok=True)
-    with Path(FILE).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(records)
+def _record(records: Iterable[Mapping[str, Any]], rounds: int) -> None:
+    """Put what was measured into the book's record, in place of what stood there for the same row and size."""
+    always = {
+        "n_rounds": rounds,
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "machine": f"{os.cpu_count()} × {platform.machine()}",
+    }
+    # The rows of the pipeline compare no numbers; those of whole books look at every page instead.
+    unless = {"memory_mb": math.nan, "difference": 0.0, "agrees": True}
+    names = {field.name for field in fields(Measured)}
+    lines = [{**unless, **each, **always, "version": _version(each["contestant"])} for each in records]
+    write_performance([Measured(**{name: line[name] for name in names}) for line in lines], RECORD)
+    _say(f"  Recorded in {RECORD.relative_to(ROOT)}.")
 
 
 def _say(text: str) -> None:

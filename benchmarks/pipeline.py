@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import csv
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +21,15 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-ROOT = Path(__file__).parents[1]
-FILE = ROOT / "_build" / "benchmarks_pipeline.csv"
-NAME, CHAPTER, PROGRAMME = "pipeline", "effects", ROOT / "programmes" / "nsw"
+from virkning.performance import FLOOR, OURS, PIPELINE, STOCK, TUNED
+
+from .processes import ROOT, compile_ours, run
+
+CHAPTER, PROGRAMME = "effects", ROOT / "programmes" / "nsw"
 SLOTS = 2
-STOCK, TUNED, OURS, FLOOR = "papermill", "papermill, one thread", "virkning", "plain script, forked"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MEMORY = (
     "print(sum(int(line.split()[1]) for line in open('/proc/self/smaps_rollup') if line.startswith('Private_')) / 1024)"
 )
-_COLUMNS = (
-    "row", "size", "contestant", "cpu_seconds", "wall_seconds", "cpu_per_run", "times_ours", "private_mb", "runs",
-    "date", "python", "processors",
-)  # fmt: skip
 Record = dict[str, Any]
 
 
@@ -177,12 +167,6 @@ CONTESTANTS: Mapping[str, Callable[[int], list[float]]] = {
 }
 
 
-@contextmanager
-def _environment(contestant: str) -> Iterator[dict[str, str]]:
-    settings = {key: value for key, value in os.environ.items() if key not in _THREADS}
-    yield settings if contestant == STOCK else {**settings, **dict.fromkeys(_THREADS, "1")}
-
-
 def measure(contestant: str, runs: int) -> Record:
     """Run a contestant in a process of its own and return the seconds of its whole tree of processes.
 
@@ -193,32 +177,22 @@ def measure(contestant: str, runs: int) -> Record:
     runs : int
         How often the chapter is run.
     """
-    with _environment(contestant) as environment, tempfile.TemporaryFile("w+") as said:
-        begun = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.pipeline", "--one", contestant, str(runs)],
-            cwd=ROOT,
-            env=environment,
-            stdout=said,
-            stderr=subprocess.DEVNULL,
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - begun
-        said.seek(0)
-        private = [float(line) for line in said.read().split()]
-    if process.returncode or len(private) != runs:
+    used = run(
+        ["-m", "benchmarks.pipeline", "--one", contestant, str(runs)],
+        has_one_thread=contestant != STOCK,
+    )
+    private = [float(line) for line in used.said.split()]
+    if len(private) != runs:
         raise RuntimeError(f"«{contestant}» failed.")
     return {
-        "contestant": contestant,
-        "cpu_seconds": used.ru_utime + used.ru_stime,
-        "wall_seconds": wall,
-        "private_mb": statistics.median(private),
+        "cpu_seconds": used.cpu_seconds,
+        "wall_seconds": used.wall_seconds,
+        "memory_mb": statistics.median(private),
     }
 
 
 def compare(runs: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
-    """Measure every contestant, in turns, print the table and write it.
+    """Measure every contestant, in turns, and print the table.
 
     Parameters
     ----------
@@ -227,45 +201,26 @@ def compare(runs: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
     say : callable
         Prints.
     """
-    say(f"\n{NAME}: the chapter «{CHAPTER}» of «{PROGRAMME.name}», {runs} times, on {SLOTS} slots, start included")
+    compile_ours()
+    say(f"\n{PIPELINE}: the chapter «{CHAPTER}» of «{PROGRAMME.name}», {runs} times, on {SLOTS} slots, start included")
     taken: dict[str, list[Record]] = {name: [] for name in CONTESTANTS}
     for _ in range(rounds):
         for name, found in taken.items():
             found.append(measure(name, runs))
     middle = {
-        name: {key: statistics.median(each[key] for each in found) for key in found[0] if key != "contestant"}
+        name: {kind: statistics.median(each[kind] for each in found) for kind in found[0]}
         for name, found in taken.items()
     }
     ours = middle[OURS]["cpu_seconds"]
-    records = [
-        {
-            "row": NAME,
-            "size": runs,
-            "contestant": name,
-            **values,
-            "cpu_per_run": values["cpu_seconds"] / runs,
-            "times_ours": values["cpu_seconds"] / ours,
-            "runs": rounds,
-            "date": datetime.now(UTC).date().isoformat(),
-            "python": platform.python_version(),
-            "processors": f"{os.cpu_count()} × {platform.machine()}",
-        }
-        for name, values in middle.items()
-    ]
     say(f"{'':26}{'of CPU':>10}{'a run':>9}{'seconds':>10}{'× ours':>9}{'own MB':>9}")
-    for each in records:
+    for name, each in middle.items():
+        cpu = each["cpu_seconds"]
         say(
-            f"  {each['contestant']:<24}{each['cpu_seconds']:10.1f}{each['cpu_per_run']:9.3f}"
-            f"{each['wall_seconds']:10.1f}{each['times_ours']:9.2f}{each['private_mb']:9.0f}"
+            f"  {name:<24}{cpu:10.1f}{cpu / runs:9.3f}"
+            f"{each['wall_seconds']:10.1f}{cpu / ours:9.2f}{each['memory_mb']:9.0f}"
         )
     say(f"  ours is {ours / middle[FLOOR]['cpu_seconds']:.2f} times the floor; own MB: what one more run at once takes")
-    FILE.parent.mkdir(exist_ok=True)
-    with FILE.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(records)
-    say(f"  Written to {FILE.relative_to(ROOT)}.")
-    return records
+    return [{"row": PIPELINE, "size": runs, "contestant": name, **values} for name, values in middle.items()]
 
 
 def main() -> None:

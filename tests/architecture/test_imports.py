@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import virkning
+from virkning import report
+from virkning.engine.kinds import PRELOAD
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(virkning.__file__).parent
@@ -95,3 +97,16 @@ def test_import_allows_the_licence_of_this_project(package: str) -> None:
         ]
         assert not copyleft or any(" OR " in text for text in words), f"{name}: {copyleft}"
         assert any(words), f"{name} does not say under which licence it is"
+
+
+def test_kernels_have_imported_what_chapters_draw_with() -> None:
+    assert {f"virkning.report.{part}" for part in report.PARTS} <= set(PRELOAD)
+
+
+def test_a_command_loads_nothing_that_draws() -> None:
+    """Half of a command's start would go there; the kernels draw."""
+    looked = (
+        "import sys, virkning.publication; print(sorted({'matplotlib', 'seaborn', 'statsmodels'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"

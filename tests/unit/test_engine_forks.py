@@ -22,7 +22,7 @@ MARKED = "87654321"
 # What the children call. It lies in a folder of its own, which the server is told of.
 CALLED = f"""
 import os, random, subprocess, sys, threading, time
-from virkning.engine.children import report
+from virkning.engine.children import ask, report
 from virkning.errors import DataError, Problem
 
 kept = []
@@ -50,6 +50,12 @@ def counts(n, pause):
         report(each)
         time.sleep(pause)
     return n
+
+def asks(value):
+    answers = []
+    while (answer := ask((value, len(answers)))) is not None:
+        answers.append(answer)
+    return answers
 
 def leaves_a_process():
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
@@ -181,6 +187,19 @@ def test_reports_come_as_they_are_made_and_give_time_again(server: ForkServer) -
     assert heard == [0, 1, 2, 3]
 
 
+def test_a_child_asks_and_is_answered(server: ForkServer) -> None:
+    def answer(asked: tuple[str, int]) -> bytes | None:
+        value, position = asked
+        time.sleep(0.3)
+        return value.encode() * 10 ** (3 * position) if position < 3 else None
+
+    assert server.call("called:asks", "x", timeout_seconds=0.6, report=answer) == [b"x", b"x" * 1000, b"x" * 10**6]
+    # Nobody answers, and a failure of whoever answers is the caller's own.
+    assert server.call("called:asks", "x") == []
+    with pytest.raises(ZeroDivisionError):
+        server.call("called:asks", "x", report=lambda _: 1 / 0)
+
+
 def test_large_arguments_and_results(server: ForkServer) -> None:
     assert len(server.call("called:big", 30_000_000)) == 30_000_000
     assert server.call("builtins:len", b"x" * 30_000_000) == 30_000_000
@@ -264,6 +283,8 @@ def test_where_fork_is_not_safe_each_call_has_a_new_python(tmp_path: Path, fork:
         assert not server.forks
         assert server.call("called:counts", 2, 0, report=heard.append) == 2
         assert heard == [0, 1]
+        assert server.call("called:asks", 1, timeout_seconds=30, report=lambda said: [5, 6, None][said[1]]) == [5, 6]
+        assert server.call("builtins:len", b"x" * 3_000_000) == 3_000_000
         assert server.call("called:fill") == 1
         with pytest.raises(DataError, match=r"Wrong\."):
             server.call("called:ours")

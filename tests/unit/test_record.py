@@ -194,6 +194,10 @@ def test_readme_has_the_sections_that_data_editors_ask_for(run: StoredRun) -> No
     assert f"| Table | {title} | `notebooks/effects.ipynb` | `effects-earnings_usd` |" in text
     assert "| `design.confidence` | 0.9 | 0.95 |" in text
     assert "virkning run nsw -p design.confidence=0.90" in text
+    assert "### License for Code and Data\n\nThe data: causaldata is under the MIT licence." in text
+    assert f"With Python {platform.python_version().rpartition('.')[0]}, install" in text
+    assert "- Time: less than 10 minutes, for 2 chapters, added up" in text
+    assert f"- Last run: {run.when[:10]}, on {platform.system()}" in text
 
 
 def test_what_is_unchanged_is_not_described_again(run: StoredRun, in_this_process: Any) -> None:

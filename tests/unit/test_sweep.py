@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,7 @@ from virkning.disclosure import names_of_persons
 from virkning.engine import ForkServer
 from virkning.errors import ProgrammeError, SweepError, UsageError, VirkningError
 from virkning.gate import check_notebooks
-from virkning.publication import _sweep_page
+from virkning.publication import _sweep_pages
 from virkning.resources import example
 from virkning.sweep import Grid, Step, Store, Sweep, conduct, jobs_text, plan, processes, read_jobs
 from virkning.sweep.answers import answers_of
@@ -70,6 +71,7 @@ def done(sweep: Sweep, warm: WarmProcess, tmp_path_factory: pytest.TempPathFacto
         ("design.confidence=0.8,1.5,2", ProgrammeError, "run 2: design.confidence=1.5; 1 more of the 3 runs"),
         ("title=*2", UsageError, "declares no number"),
         ("economics.discounting.rate=0.01", UsageError, "economics"),
+        ("design.confidense=*0.9", UsageError, "Did you mean «confidence»"),
     ],
 )
 def test_every_set_is_validated_before_anything_runs(over: str, kind: type[VirkningError], says: str) -> None:
@@ -151,7 +153,7 @@ def test_a_change_of_the_economy_estimates_nothing_again(monkeypatch: pytest.Mon
     found = Sweep.of(str(example("nsw")), Grid.of(["economy.discounting.rate=*1,*2"]))
     process = WarmProcess()
     first = process.perform(found.jobs[0])
-    monkeypatch.setattr("virkning.chapter.estimate", lambda *_, **__: pytest.fail("estimated again"))
+    monkeypatch.setattr("virkning.chapter.contents.estimate", lambda *_, **__: pytest.fail("estimated again"))
     second = process.perform(found.jobs[1])
     assert (first["error"], second["error"]) == (None, None)
     values = [[row["value"] for row in each["rows"] if row["part"] == "economy"] for each in (first, second)]
@@ -368,14 +370,24 @@ def test_the_page_shows_every_run(done: Any, sweep: Sweep) -> None:
     assert any("6 runs" in text for text in shown)
 
 
-def test_the_page_passes_the_gate_of_the_book(done: Any) -> None:
+def test_the_page_passes_the_gate_of_the_book(done: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    executed: list[str] = []
+
+    @contextlib.contextmanager
+    def opened(_: str | None) -> Iterator[Any]:
+        yield SimpleNamespace(execute=lambda notebook, name, *_: executed.append(name) or notebook)
+
+    monkeypatch.setattr("virkning.run.beside.open_kernels", opened)
     programme = vk.Programme.read(QUICK)
-    made = _sweep_page(programme, done[1])
-    assert list(made) == ["sweep"]
+    made = _sweep_pages(programme, done[1])
+    assert list(made) == ["sweep", "methods/sweeps"]
+    # How to read the page is executed once, whoever asks.
+    assert _sweep_pages(programme, done[1]) == made
+    assert executed == ["methods/sweeps"]
     people = vk.read_data(programme).participants["participant_id"]
     check_notebooks(made, names_of_persons(people))
     assert book_mark("x", made) != book_mark("x", {}) == book_mark("x")
-    assert _sweep_page(programme, done[1] / "elsewhere") == {}
+    assert _sweep_pages(programme, done[1] / "elsewhere") == {}
 
 
 def test_the_book_shows_sweeps_of_its_present_content_only(done: Any) -> None:
@@ -469,6 +481,23 @@ def test_a_killed_process_costs_its_run_only_which_is_tried_again(sweep: Sweep, 
     assert len(killed) == 1
     assert sorted(each["number"] for each in [first, *others]) == [1, 2, 3, 4, 5, 6]
     assert [each["error"] for each in others] == [None] * 5
+
+
+@pytest.mark.parametrize(("most", "n_processes"), [(1000, 1), (4, 2), (1, 6)])
+def test_a_process_goes_on_until_it_is_replaced(
+    sweep: Sweep, server: ForkServer, monkeypatch: pytest.MonkeyPatch, most: int, n_processes: int
+) -> None:
+    """One that begins anew reads the data anew, which takes as long as many runs."""
+    monkeypatch.setattr(processes, "_MOST_RUNS", most)
+    begun: list[int] = []
+
+    def call(function: str, first: dict[str, Any], **options: Any) -> Any:
+        begun.append(first["number"])
+        return server.call(function, first, **options)
+
+    results = processes.perform(sweep.jobs, workers=1, server=SimpleNamespace(call=call))  # type: ignore[arg-type]
+    assert [each["number"] for each in results] == [1, 2, 3, 4, 5, 6]
+    assert len(begun) == n_processes
 
 
 def test_a_run_that_never_ends_is_stopped_and_named(sweep: Sweep, server: ForkServer) -> None:

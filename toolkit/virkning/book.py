@@ -28,7 +28,7 @@ from .provenance import cannot_write, checksum, exclusive, is_alive, write_atomi
 from .report import MARK
 from .resources import folder as resource
 from .run import Run
-from .run.chapters import LOOK_UP, METHODS, PLANNED_METHODS, PROGRAMME, RESULTS
+from .run.chapters import LOOK_UP, METHODS, PLANNED_METHODS, PROGRAMME, RESULTS, TEXTS_TO_LOOK_UP
 from .typesetting import build_html
 
 MATHJAX = "sphinx-mathjax-offline"
@@ -80,7 +80,7 @@ def build(
     server : ForkServer, optional
         Of :func:`virkning.typesetting.open_server`; by default one is opened for this book.
     further : mapping of str to NotebookNode, optional
-        Executed pages that are no chapters of the run; they stand last among the results.
+        Executed pages that are no chapters of the run; they stand last among the results, or among the methods.
 
     Raises
     ------
@@ -248,12 +248,15 @@ def _contents(run: Run, further: Sequence[str] = ()) -> Contents:
         part: [entry.name for entry in run.entries if entry.part == part] for part in (PROGRAMME, RESULTS, LOOK_UP)
     }
     methods = [f"methods/{name}" for name in run.methods]
+    methods += [name for name in further if name.startswith("methods/")]
+    texts = [name for name in run.texts if name not in TEXTS_TO_LOOK_UP]
+    looked_up = [name for name in run.texts if name in TEXTS_TO_LOOK_UP]
     planned = run.programme.is_planned
     parts = {
         PROGRAMME: ["what", "why", "how", *found[PROGRAMME]],
-        RESULTS: [*found[RESULTS], *further],
-        PLANNED_METHODS if planned else METHODS: [*methods, *run.texts, *([] if planned else ["how_to_read"])],
-        LOOK_UP: [*found[LOOK_UP], "glossary", "references"],
+        RESULTS: [*found[RESULTS], *(name for name in further if name not in methods)],
+        PLANNED_METHODS if planned else METHODS: [*methods, *texts, *([] if planned else ["how_to_read"])],
+        LOOK_UP: [*found[LOOK_UP], *looked_up, "glossary", "references"],
     }
     return {
         "format": "jb-book",

@@ -26,6 +26,8 @@ from .record import recorded
 from .report import headline_text
 from .resources import SPECIFICATION, known_programmes
 from .run import Progress, Run, fingerprint, method_chapter, require_sound_programme
+from .run.beside import executed_text
+from .run.chapters import METHODS_OF_SWEEPS
 from .typesetting import open_server
 
 
@@ -65,7 +67,7 @@ def publish(
         Of the kind that tells what went wrong; the book that was there before stays as it was.
     """
     place = (books / programme.name).resolve()
-    further = _sweep_page(programme, runs)
+    further = _sweep_pages(programme, runs, engine)
     with ExitStack() as stack:
         server = None
         if not is_built(place, book_mark(fingerprint(programme), further)):
@@ -76,14 +78,17 @@ def publish(
     return Published(book, done, headline(programme, done))
 
 
-def _sweep_page(programme: Programme, runs: Path) -> dict[str, NotebookNode]:
-    """Return the page with all runs of the programme's sweeps, where there are any of its present content."""
+def _sweep_pages(programme: Programme, runs: Path, engine: str | None = None) -> dict[str, NotebookNode]:
+    """Return the page with all runs of the programme's sweeps, and how to read it; none without present sweeps."""
     if not (runs / programme.name / "sweeps").is_dir():
         return {}
     from .sweep.page import page  # it loads what draws figures
 
     made = page(programme, runs)
-    return {} if made is None else {"sweep": made}
+    if made is None:
+        return {}
+    methods = (f"methods/{name}" for name in METHODS_OF_SWEEPS)
+    return {"sweep": made, **{page: executed_text(page, programme, root=runs, engine=engine) for page in methods}}
 
 
 def headline(programme: Programme, run: Run) -> str:

@@ -49,8 +49,8 @@ def open_server() -> ForkServer:
     return ForkServer([f"{__name__}:prepare_server"], environment=_SETTINGS)
 
 
-# What a build asks again and again, and what answers the same each time: pybtex looks through all installed packages for
-# each citation, and the search index takes the ending off each word anew on every page. A third of a build went there.
+# What a build asks again and again, and what answers the same each time: pybtex looks through all installed packages
+# for each citation, and the search index takes the ending off each word anew on every page: a third of a build.
 _ASKED_AGAIN = (("pybtex.plugin", "entry_points"), ("sphinx.search.en.SearchEnglish", "stem"))
 
 

@@ -62,10 +62,14 @@ def sweep(
     """
     from .. import sweep as sweeps
     from ..provenance import write_atomically
+    from ..record.journal import now
+    from ..record.surroundings import role
 
+    started = now()
+    role()  # One that is no role is refused before anything runs.
     if collect is not None:
         found = sweeps.Sweep.read(collect)
-        return _answer(sweeps.gather(found, sweeps.Store.of(found.programme.name, found.mark)))
+        return _answer(sweeps.gather(found, sweeps.Store.of(found.programme.name, found.mark)), started)
     if programme is None:
         raise UsageError("usage.no_programme", "There is no programme.", where="virkning sweep", do="Name one.")
     grid = sweeps.Grid.of(over, sweeps.read_sets(table) if table else (), is_zipped=is_zipped)
@@ -81,7 +85,8 @@ def sweep(
     n_workers = workers or os.cpu_count() or 1
     if is_plan:
         return _planned(found, sweeps.plan(found, workers=n_workers), n_workers)
-    return _answer(sweeps.conduct(found, performer=_performer(n_workers, limit, dask), progress=_progress(quiet)))
+    swept = sweeps.conduct(found, performer=_performer(n_workers, limit, dask), progress=_progress(quiet))
+    return _answer(swept, started)
 
 
 def performed(programme: str, job: str, changes: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -133,11 +138,15 @@ def _performer(workers: int, limit: int, dask: str | None) -> Any:
     return lambda jobs: processes.perform(jobs, workers=workers, limit_seconds=float(limit))
 
 
-def _answer(swept: Swept) -> tuple[dict[str, Any], list[str]]:
-    from ..sweep.store import PARQUET, TABLE
+def _answer(swept: Swept, started: str) -> tuple[dict[str, Any], list[str]]:
+    from ..record.sweeps import write_sweep_crate
+    from ..sweep.store import PAGE, PARQUET, TABLE
+
+    crate = write_sweep_crate(swept, started)
 
     lines = [f"Runs:  {swept.n_finished} of {swept.sweep.n} finished, {swept.n_performed} performed now"]
     lines += [f"Table: {relative(swept.folder / TABLE)}", f"       {relative(swept.folder / PARQUET)}"]
+    lines.append(f"Page:  {relative(swept.folder / PAGE)}")
     if swept.failures or swept.n_missing:
         click.echo("\n".join(lines), err=True)
     swept.require_complete()
@@ -148,6 +157,8 @@ def _answer(swept: Swept) -> tuple[dict[str, Any], list[str]]:
         "n_performed": swept.n_performed,
         "table": relative(swept.folder / TABLE),
         "parquet": relative(swept.folder / PARQUET),
+        "page": relative(swept.folder / PAGE),
+        "crate": relative(crate),
     }
     return values, lines
 

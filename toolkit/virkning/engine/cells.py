@@ -165,6 +165,8 @@ def job(notebook: NotebookNode, name: str, parameters: Mapping[str, Any], folder
     """
     os.chdir(folder)
     papermill_engines.register(IN_SHELL, _InShell)
+    # The notebook is handed back as it is; papermill would turn it into text first, and have nowhere to write that.
+    papermill.execute.write_ipynb = lambda *_: None
     failure = None
     try:
         done = papermill.execute.execute_notebook(

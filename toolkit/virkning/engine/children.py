@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import io
 import os
 import pickle
 import select
@@ -17,7 +16,7 @@ import threading
 import time
 from typing import IO, Any
 
-from .frames import BEGUN, HEAD, REPORT, RESULT, frames, raised, say
+from .frames import ASK, BEGUN, HEAD, REPORT, RESULT, frames, raised, say
 
 CHUNK_BYTES = 1 << 20
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
@@ -145,12 +144,14 @@ def kill(child: int) -> None:
 
 def answer() -> None:
     """Answer one request from standard input on standard output: the main function of a newly started Python."""
-    speak = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # What the function prints must not come between.
-    request = sys.stdin.buffer.read()
-    _answer(io.BytesIO(HEAD.pack(BEGUN, len(request)) + request), speak)
+    listen, speak = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # What the function reads or prints must not come between.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    _answer(listen, speak)
 
 
+_listen: IO[bytes] | None = None
 _speak: IO[bytes] | None = None
 
 
@@ -166,11 +167,42 @@ def report(value: Any) -> None:
         say(_speak, REPORT, pickle.dumps(value))
 
 
+def ask(value: Any) -> Any:
+    """Say something to the caller, as `report` does, and return what the caller's function for reports returns.
+
+    Parameters
+    ----------
+    value : Any
+        Anything that can be pickled.
+
+    Returns
+    -------
+    Any
+        None outside of a call.
+
+    Raises
+    ------
+    EOFError
+        The caller is gone.
+    """
+    if _speak is None or _listen is None:
+        return None
+    say(_speak, ASK, pickle.dumps(value))
+    return _heard(_listen)
+
+
+def _heard(listen: IO[bytes]) -> Any:
+    """Return what the next frame from the caller holds."""
+    head = listen.read(HEAD.size)
+    if len(head) < HEAD.size:
+        raise EOFError
+    return pickle.loads(listen.read(HEAD.unpack(head)[1]))
+
+
 def _answer(listen: IO[bytes], speak: IO[bytes]) -> None:
-    global _speak  # noqa: PLW0603 - a child has one caller
-    _, size = HEAD.unpack(listen.read(HEAD.size))
-    request = pickle.loads(listen.read(size))
-    _speak = speak
+    global _listen, _speak  # A child has one caller.
+    request = _heard(listen)
+    _listen, _speak = listen, speak
     say(speak, BEGUN, b"")
     try:
         os.environ.clear()

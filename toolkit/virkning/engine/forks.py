@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import queue
 import select
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from typing import Any
 
 from ..errors import BookError
 from . import children
-from .frames import BEGUN, REPORT, frames, result, send
+from .frames import ANSWER, ASK, BEGUN, REPORT, frames, result, say, send
 
 # One thread per process is quicker for small tables, and a fixed hash seed keeps the order of sets the same.
 ENVIRONMENT = {
@@ -39,7 +40,7 @@ ENVIRONMENT = {
 }
 # How long a server may import before its first child speaks, on a busy machine.
 START_SECONDS = 180.0
-Report = Callable[[Any], None]
+Report = Callable[[Any], Any]
 
 
 def can_fork() -> bool:
@@ -103,10 +104,10 @@ class ForkServer:
         function : str
             «package.module:function».
         timeout_seconds : float, optional
-            Longest time between two words of the child (`report`, result); a function that reports nothing has it for
-            all of its work. None waits for ever.
+            Longest time between two words of the child (`report`, `ask`, result); a function that says nothing has it
+            for all of its work. None waits for ever.
         report : callable, optional
-            Gets what the child passes to `report`, as it comes.
+            Gets what the child passes to `report` and `ask`, as it comes; what it returns is the answer to `ask`.
         *arguments : Any
             Anything that can be pickled.
 
@@ -237,7 +238,7 @@ class _Conversation:
             ended = self.leash.fileno() in ready
             while self._hear():
                 for kind, payload in frames(self.heard):
-                    if kind in (BEGUN, REPORT):
+                    if kind in (BEGUN, REPORT, ASK):
                         self._go_on(kind, payload)
                     else:
                         return result(self.function, kind, payload)
@@ -268,8 +269,12 @@ class _Conversation:
 
     def _go_on(self, kind: bytes, payload: bytes) -> None:
         self.limit = self.seconds
-        if kind == REPORT and self.report is not None:
-            self.report(pickle.loads(payload))
+        answer = _answer(kind, payload, self.report)
+        if answer is not None:
+            self.talk.settimeout(START_SECONDS)
+            with contextlib.suppress(OSError):
+                send(self.talk, ANSWER, answer)
+            self.talk.setblocking(False)
         if self.limit is not None:
             self.deadline = time.monotonic() + self.limit
 
@@ -284,21 +289,47 @@ def _in_a_fresh_python(
         start_new_session=True,
         env=environment,
     )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # A thread listens, since not every system can wait for a pipe with a time limit.
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    listener = threading.Thread(target=_listen, args=(process.stdout.fileno(), said), daemon=True)
+    listener.start()
+    heard = bytearray()
     try:
-        said, _ = process.communicate(request, timeout=seconds)
-    except subprocess.TimeoutExpired:
+        say(process.stdin, BEGUN, request)
+        while chunk := said.get(timeout=seconds):
+            heard += chunk
+            for kind, payload in frames(heard):
+                if kind not in (BEGUN, REPORT, ASK):
+                    return result(function, kind, payload)
+                if (answer := _answer(kind, payload, report)) is not None:
+                    say(process.stdin, ANSWER, answer)
+    except queue.Empty:
         raise _too_long(function, seconds) from None
     finally:
-        if process.poll() is None:
-            children.kill(process.pid)
-            process.communicate()
-    for kind, payload in frames(bytearray(said)):
-        if kind == REPORT:
-            if report is not None:
-                report(pickle.loads(payload))
-        elif kind != BEGUN:
-            return result(function, kind, payload)
+        children.kill(process.pid)
+        process.wait()
+        listener.join()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # Of words that nobody took.
+                pipe.close()
     raise _died(function, None)
+
+
+def _listen(pipe: int, said: queue.SimpleQueue[bytes]) -> None:
+    """Pass on what comes through a pipe; an empty piece is its end."""
+    while chunk := os.read(pipe, children.CHUNK_BYTES):
+        said.put(chunk)
+    said.put(b"")
+
+
+def _answer(kind: bytes, payload: bytes, report: Report | None) -> bytes | None:
+    """Hand a word of the child to the function for reports; return its answer when the child waits for one."""
+    if kind == BEGUN:
+        return None
+    found = None if report is None else report(pickle.loads(payload))
+    return pickle.dumps(found) if kind == ASK else None
 
 
 def _folder() -> str | None:

@@ -11,8 +11,8 @@ from typing import IO, Any
 from ..errors import BookError, VirkningError
 
 HEAD = struct.Struct("!cQ")
-# The child has begun, reports, returns, raised an error of ours, raised another.
-BEGUN, REPORT, RESULT, OURS, FOREIGN = b"b", b"r", b"o", b"v", b"x"
+# The child has begun, reports, asks, returns, raised an error of ours, raised another; the caller answers.
+BEGUN, REPORT, ASK, RESULT, OURS, FOREIGN, ANSWER = b"b", b"r", b"q", b"o", b"v", b"x", b"a"
 
 
 def raised(error: BaseException) -> tuple[bytes, bytes]:

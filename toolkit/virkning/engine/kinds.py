@@ -20,7 +20,9 @@ KINDS = ("warm", "pool", "stock")
 # What the package's own chapters import, and what those libraries import only when they are first used: without the
 # lines after the first a third of a short chapter's time would go there, once for every notebook.
 PRELOAD = (
-    *(*STACK, "virkning.chapter", "virkning.report"),
+    *(*STACK, "virkning.chapter"),
+    *(f"virkning.report.{part}" for part in ("curves", "diagrams", "economy", "figures", "plans")),
+    *("virkning.report.record", "virkning.report.sentences", "virkning.report.sweeps"),
     *("pandera.pandas", "pandera.backends.pandas.builtin_checks", "pandera.backends.pandas.register"),
     *("pandera.accessors.pandas_accessor", "pandera.api.geopandas", "pandera.backends.pandas.builtin_hypotheses"),
     *("pydantic.root_model", "pydantic.deprecated.json", "statsmodels.stats.multitest", "babel.dates", "openpyxl"),

@@ -9,8 +9,8 @@ from ..programme import Programme
 from ..report.record import command
 from .inputs import TABLES, value_identifiers
 from .software import environment_identifiers
-from .steps import WORKFLOW, ordered_chapters, said_source
-from .stored import StoredRun
+from .steps import ordered_chapters, said_source
+from .stored import WORKFLOW, StoredRun
 
 Entity = dict[str, Any]
 COMPLETED, FAILED = "http://schema.org/CompletedActionStatus", "http://schema.org/FailedActionStatus"

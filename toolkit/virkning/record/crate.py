@@ -18,8 +18,8 @@ from .actions import actions
 from .exhibits import exhibits
 from .inputs import file_entities, parameter_entities, table_entities
 from .software import software_entities
-from .steps import WORKFLOW, ordered_chapters, step_entities, workflow_text
-from .stored import StoredRun
+from .steps import ordered_chapters, step_entities, workflow_text
+from .stored import WORKFLOW, StoredRun
 
 CRATE = "ro-crate-metadata.json"
 README = "README.md"
@@ -93,9 +93,9 @@ def read_crate(folder: Path) -> dict[str, Entity]:
     """Return the entities of a run's record by their identifiers; empty when there is none that can be read."""
     try:
         graph = json.loads((folder / CRATE).read_text(encoding="utf-8"))["@graph"]
-    except (OSError, ValueError, KeyError):
+        return {entity["@id"]: entity for entity in graph}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {entity["@id"]: entity for entity in graph}
 
 
 def references(identifiers: Iterable[str]) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 Tables and text are the same when every character is, full precision included: the file that a table offers for
 download is inside the page. Of a figure the drawing counts; when that differs, the data behind it tell whether only
-the drawing does.
+the drawing does. What was written beforehand, text and code, counts as one more exhibit of its chapter.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ _CAPTION = re.compile(r"<figcaption><p>(.*?)</p>", re.DOTALL)
 _LONGEST_TITLE = 120
 _MOST_NAMED = 3
 _FEW_DIGITS = 5
+# Text and code of a chapter, as they stand in it.
+WRITTEN = "text"
+# A number with its sign, its digits and its percent sign, or a word, or a sign that stands alone.
+_WORD = re.compile(r"[−-]?\d(?:[\d.,]*\d)?%?|\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Shown:
     @property
     def title(self) -> str:
         """What a list of exhibits calls it."""
+        if self.kind == WRITTEN:
+            return "Text and code of the chapter"
         caption = _CAPTION.search(self.markup) if self.kind == "figure" else None
         said = html.unescape(re.sub(r"<[^>]+>", "", caption[1])) if caption else self.words.strip().partition("\n")[0]
         said = " ".join(re.sub(r"```\{\w+\}|[*`]", "", said).split())
@@ -138,6 +144,8 @@ class Compared:
 def exhibits(chapter: str, notebook: NotebookNode) -> Iterator[Shown]:
     """Give what a chapter shows, in its order; output that the toolkit did not make counts too."""
     seen: Counter[tuple[str, str]] = Counter()
+    written = "\n".join(_text(cell.source) for cell in notebook.cells)
+    yield Shown(chapter, WRITTEN, "as written", 0, {"text/plain": written})
     for position, cell in enumerate(notebook.cells, start=1):
         for output in cell.get("outputs", []):
             data = {kind: _text(value) for kind, value in output.get("data", {}).items() if kind != MARK}
@@ -177,7 +185,13 @@ def _compare(first: Shown, second: Shown | None) -> Compared:
         return Compared(*which, "differs", detail, n_values, n_different, largest)
     if first.words == second.words and _undrawn(first) == _undrawn(second):
         return Compared(*which, "drawn differently", "the same data, another drawing", n_values)
-    return Compared(*which, "differs", _compare_words(first.words, second.words), n_values)
+    detail = _compare_words(first.words, second.words) or _compare_words(*(_read(shown) for shown in (first, second)))
+    return Compared(*which, "differs", detail or "what it draws", n_values)
+
+
+def _read(shown: Shown) -> str:
+    """Return the words that a reader of the page sees."""
+    return html.unescape(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", shown.markup, flags=re.DOTALL))
 
 
 def _undrawn(shown: Shown) -> tuple[str, list[str]]:
@@ -201,7 +215,7 @@ def _compare_files(
             for column, (cell, cell_there) in enumerate(zip(row, other, strict=True)):
                 if cell != cell_there:
                     n_different += 1
-                    apart = _apart(cell, cell_there)
+                    apart = relative_difference(cell, cell_there)
                     largest = apart if largest is None else max(largest, apart)
                     places.append(f"{row[0]}, {rows[0][column]}: {' → '.join(readable(cell, cell_there))}")
     more = f", and {len(places) - _MOST_NAMED} more" if len(places) > _MOST_NAMED else ""
@@ -229,7 +243,7 @@ def readable(first: str, second: str) -> tuple[str, str]:
     return first, second
 
 
-def _apart(first: str, second: str) -> float:
+def relative_difference(first: str, second: str) -> float:
     """Return the relative difference between two cells; without limit where one is no number."""
     try:
         here, there = float(first), float(second)
@@ -241,7 +255,7 @@ def _apart(first: str, second: str) -> float:
 
 def _compare_words(first: str, second: str) -> str:
     """Return the first words that differ."""
-    here, there = first.split(), second.split()
+    here, there = _WORD.findall(first), _WORD.findall(second)
     found = [
         f"{' '.join(here[a:b]) or 'nothing'} → {' '.join(there[c:d]) or 'nothing'}"
         for tag, a, b, c, d in difflib.SequenceMatcher(None, here, there, autojunk=False).get_opcodes()

@@ -94,16 +94,29 @@ class Journal:
             if found:
                 self.notes["chapters"][found[1]] = {"status": "failed", "ended": now(), "error": told}
         self.write()
-        (self.folder / AT_WORK).unlink(missing_ok=True)
+        if _worker(self.folder) == os.getpid():
+            (self.folder / AT_WORK).unlink(missing_ok=True)
 
     def write(self) -> None:
-        """Write the notes."""
-        if self.notes.get("surroundings") is None:
+        """Write the notes, with what another process that works in the same folder has noted meanwhile.
+
+        Raises
+        ------
+        VirkningError
+            The disk is full, or the folder cannot be written.
+        """
+        mine = self.notes["chapters"]
+        for name, note in read_journal(self.folder).get("chapters", {}).items():
+            # Who made a chapter knows when; whoever found it there does not.
+            if note.get("status") == "finished" and not note.get("is_reused") and mine.get(name, note).get("is_reused"):
+                mine[name] = note
+        # Looked at while the first chapters are at work, not before.
+        if self.notes.get("surroundings") is None and (mine or self.notes["status"] != "running"):
             from .surroundings import surroundings
 
             self.notes["surroundings"] = surroundings()
         if self.notes["status"] == "running":
-            (self.folder / AT_WORK).write_text(str(os.getpid()), encoding="ascii")
+            write_atomically(self.folder / AT_WORK, str(os.getpid()))
         write_atomically(self.folder / JOURNAL, json.dumps(self.notes, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -118,11 +131,16 @@ def read_journal(folder: Path) -> dict[str, Any]:
 
 def is_at_work(folder: Path) -> bool:
     """Tell whether a process that lives is at work in a run folder."""
+    process = _worker(folder)
+    return process is not None and is_alive(process)
+
+
+def _worker(folder: Path) -> int | None:
+    """Return the process that noted last that it works in a run folder."""
     try:
-        process = int((folder / AT_WORK).read_text(encoding="ascii"))
+        return int((folder / AT_WORK).read_text(encoding="ascii"))
     except (OSError, ValueError):
-        return False
-    return is_alive(process)
+        return None
 
 
 def said_folder(programme: Programme) -> str:

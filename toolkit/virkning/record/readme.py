@@ -14,8 +14,7 @@ from typing import Any
 from ..errors import BookError
 from ..provenance import write_atomically
 from .crate import CRATE, README, read_crate
-from .steps import WORKFLOW
-from .stored import StoredRun
+from .stored import WORKFLOW, StoredRun
 
 Entities = Mapping[str, Mapping[str, Any]]
 # The bands in which the template asks for the time.
@@ -153,6 +152,7 @@ def _requirements(entities: Entities) -> str:
         if machine
         else "a machine that nobody noted"
     )
+    day = str(entities["#run"].get("startTime", ""))[:10] or "on an unknown day"
     return (
         "## Computational Requirements\n\n### Software Requirements\n\n"
         f"- {toolkit['description']}\n- Python {python['softwareVersion']}: {listed}; all packages stand in `{CRATE}`\n"
@@ -160,7 +160,7 @@ def _requirements(entities: Entities) -> str:
         "### Controlled Randomness\n\n"
         f"- The setting `seed` of the programme, here {seed}, starts every random number\n\n"
         "### Memory, Runtime, Storage Requirements\n\n"
-        f"- Last run on: {kind}\n- Settings: {environment or 'not noted'}\n- Time: {_runtime(entities)}\n"
+        f"- Last run: {day}, on {kind}\n- Settings: {environment or 'not noted'}\n- Time: {_runtime(entities)}\n"
         f"- Storage: {_storage(entities)}"
     )
 
@@ -179,7 +179,9 @@ def _runtime(entities: Entities) -> str:
     if not n_known:
         return "not noted, since every chapter was there already"
     band = next((words for minutes, words in _RUNTIMES if seconds < 60 * minutes), "more than 3 days")
-    return f"{band}, for {n_known} chapters one after the other"
+    n = len(entities[WORKFLOW]["step"])
+    of = f" the {n_known} of {n} chapters that this run made (the others were there already)" if n_known < n else ""
+    return f"{band}, for{of or f' {n} chapters'}, added up"
 
 
 def _storage(entities: Entities) -> str:
@@ -193,7 +195,11 @@ def _programs(entities: Entities) -> str:
         name = entities[step["@id"]]["name"]
         action = entities.get(f"#chapter/{name}")
         rows.append((name, f"`{entities[f'#notebook/{name}']['name']}`", _status(action) if action else "not noted"))
-    return "## Description of Programs\n\n" + _table(("Chapter", "Program", "In this run"), rows)
+    listed = _table(("Chapter", "Program", "In this run"), rows)
+    return (
+        "## Description of Programs\n\nIn the order in which they run: each stands after those on whose results it "
+        f"builds.\n\n{listed}\n\n### License for Code and Data\n\n{entities['#licence']['description']}"
+    )
 
 
 def _instructions(entities: Entities) -> str:
@@ -202,10 +208,14 @@ def _instructions(entities: Entities) -> str:
     files = [f"`{entity['alternateName']}`" for entity in _named(entities, "#data/")]
     steps = [
         f"Take the project at `{version}`" + (" (it had further changes then)" if _is_changed(toolkit) else "") + ".",
-        "Install the packages: `pip install --require-hashes -r requirements.lock`, then `pip install --no-deps .`",
+        f"With Python {entities['#python']['softwareVersion'].rpartition('.')[0]}, install the packages: `pip install "
+        "--require-hashes -r requirements.lock`, then `pip install --no-deps .`",
     ]
     if files:
-        steps.append(f"Get the data on the terms above, and put {' and '.join(files)} into the programme's folder.")
+        steps.append(
+            f"Get the data on the terms above, and put {' and '.join(files)} into the programme's folder, the one that "
+            f"holds `programme.yml`. The programme's other files stand in `{CRATE}` with their checksums."
+        )
     steps += [
         f"Run the chapters: `{whole['description']}`. Their tables and figures lie in the executed notebooks below "
         "`runs/`.",

@@ -10,10 +10,10 @@ from ..errors import VirkningError
 from ..programme import Programme
 from ..run import Progress, Run, require_sound_programme, run
 from ..run.store import Store
-from .crate import CRATE, write_crate
+from .crate import README, read_crate, write_crate
 from .journal import Journal, Status
 from .readme import write_readme
-from .stored import StoredRun
+from .stored import WORKFLOW, StoredRun
 from .surroundings import role
 
 
@@ -48,6 +48,8 @@ def recorded(
 
     def opened(folder: Path) -> None:
         journals.append(Journal(folder, programme))
+        if journals[0].was != "finished":
+            journals[0].write()  # So that even a run that is killed in its first chapter says so.
 
     try:
         done = run(programme, root=root, progress=noted, opened=opened, **options)
@@ -61,11 +63,16 @@ def recorded(
     for name, why in done.reasons.items():
         if not journal.notes["chapters"][name].get("why"):
             journal.notes["chapters"][name]["why"] = why
-    if journal.is_touched or journal.was != "finished" or not (done.folder / CRATE).is_file():
+    if journal.is_touched or journal.was != "finished" or not _is_described(done.folder):
         facts = require_sound_programme(programme, Store(root))
         journal.notes["data"] = {name: facts[name] for name in ("participants", "outcomes")}
         _close(programme, journals, "finished")
     return done
+
+
+def _is_described(folder: Path) -> bool:
+    """Tell whether the record and the README are there, and can be read."""
+    return (folder / README).is_file() and (folder / WORKFLOW).is_file() and bool(read_crate(folder))
 
 
 def _close_badly(programme: Programme, journals: list[Journal], status: Status, error: Exception | None = None) -> None:

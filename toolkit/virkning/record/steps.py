@@ -13,9 +13,8 @@ from ..report.record import command
 from ..resources import folder as resource
 from ..run.chapters import CHAPTERS, RECORD, chapters_of
 from ..run.texts import notebook_file, text_file
-from .stored import StoredRun
+from .stored import WORKFLOW, StoredRun
 
-WORKFLOW = "workflow.json"
 Entity = dict[str, Any]
 
 

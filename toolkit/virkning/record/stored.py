@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from ..estimates import Estimates
 
+WORKFLOW = "workflow.json"
 SHORT = 8
+# What a reader stumbles over in a file that is damaged; its own words would quote what it found.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,20 @@ class StoredRun:
         return "interrupted" if said == "running" and not is_at_work(self.folder) else said
 
     @property
+    def failed(self) -> tuple[str, ...]:
+        """The chapters that failed."""
+        return self._with_status("failed")
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        """The chapters that were finished, wherever they are now."""
+        return self._with_status("finished")
+
+    def _with_status(self, status: str) -> tuple[str, ...]:
+        notes: Mapping[str, Any] = self.journal.get("chapters", {})
+        return tuple(name for name, note in notes.items() if note.get("status") == status)
+
+    @property
     def changes(self) -> dict[str, Any]:
         """The dotted paths that were changed, with their values."""
         return dict(self.record.get("changes") or {})
@@ -81,29 +98,72 @@ class StoredRun:
 
     @property
     def effects(self) -> Estimates | None:
-        """The estimates, where there are any."""
+        """The estimates, where there are any.
+
+        Raises
+        ------
+        UsageError
+            They cannot be read.
+        """
         from ..estimates import Estimates
 
         file = self.folder / EFFECTS
-        return Estimates.from_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+        if not file.is_file():
+            return None
+        try:
+            return Estimates.from_json(file.read_text(encoding="utf-8"))
+        except _DAMAGED:
+            damaged = UsageError(
+                "usage.damaged_results",
+                "The estimates of the run cannot be read: their file is damaged.",
+                where=f"{self.name}, {EFFECTS}",
+                do=f"Put it back, which makes nothing again that is still in the store: {self.command}",
+            )
+        raise damaged
 
     def notebook(self, name: str) -> NotebookNode:
-        """Return an executed chapter."""
+        """Return an executed chapter.
+
+        Raises
+        ------
+        UsageError
+            It cannot be read.
+        """
         import nbformat
 
-        return nbformat.read(self.folder / "notebooks" / f"{name}.ipynb", as_version=4)
+        file = self.folder / "notebooks" / f"{name}.ipynb"
+        try:
+            notebook = nbformat.read(file, as_version=4)
+            if isinstance(notebook.get("cells"), list):
+                return notebook
+            raise ValueError
+        except _DAMAGED:
+            damaged = UsageError(
+                "usage.damaged_chapter",
+                f"The chapter «{name}» of the run cannot be read: its file is damaged.",
+                where=f"{self.name}, notebooks/{name}.ipynb",
+                why="What it shows cannot be compared.",
+                do=f"Put it back, which makes nothing again that is still in the store: {self.command}",
+            )
+        raise damaged
+
+    @property
+    def command(self) -> str:
+        """The call that makes the run whole again, as the run noted it."""
+        try:
+            return str(json.loads((self.folder / WORKFLOW).read_text(encoding="utf-8"))["command"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return f"virkning run {self.folder.parent.name}, with its changes"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a list of runs says of it."""
-        notes: Mapping[str, Any] = self.journal.get("chapters", {})
-        failed = [name for name, note in notes.items() if note.get("status") == "failed"]
         return {
             "run": self.name,
             "programme": self.folder.parent.name,
             "status": self.status,
             "chapters": len(self.chapters),
             "expected": self.journal.get("expected"),
-            "failed_chapters": failed,
+            "failed_chapters": list(self.failed),
             "started": self.when,
             "changes": self.changes,
             "version": self.record.get("virkning", ""),
@@ -165,21 +225,21 @@ def find_run(said: str, root: Path = Path("runs")) -> StoredRun:
     Raises
     ------
     UsageError
-        There is none, or there are several.
+        There is none, there are several, or its record is damaged.
     """
     if (Path(said) / RECORD).is_file():
-        return StoredRun(Path(said).resolve())
+        return _readable(StoredRun(Path(said).resolve()))
     runs = stored_runs(root)
     latest = next((run for run in runs if run.folder.parent.name == said), None)
     if latest is not None:
-        return latest
+        return _readable(latest)
     programme, _, mark = said.rpartition("/")
     programme = Path(programme).name
     found = [
         run for run in runs if mark and run.folder.name.startswith(mark) and programme in ("", run.folder.parent.name)
     ]
     if len(found) == 1:
-        return found[0]
+        return _readable(found[0])
     listed = ", ".join(f"{run.folder.parent.name}/{run.folder.name}" for run in found[:5])
     raise UsageError(
         "usage.unclear_run" if found else "usage.no_run",
@@ -187,4 +247,17 @@ def find_run(said: str, root: Path = Path("runs")) -> StoredRun:
         where=root.name,
         why="Only one run can be meant." if found else "",
         do=f"Name one of them: {listed}." if found else "«virkning runs» lists them.",
+    )
+
+
+def _readable(run: StoredRun) -> StoredRun:
+    """Refuse a run whose record cannot be read: one would go on from its programme without its changes."""
+    if run.record.get("programme"):
+        return run
+    raise UsageError(
+        "usage.damaged_record",
+        "The record of the run cannot be read.",
+        where=f"{run.name}, {RECORD}",
+        why="Nobody knows then what went in; its programme without its changes would be another run.",
+        do=f"Take its folder away and call again, which makes nothing again that is still in the store: {run.command}",
     )

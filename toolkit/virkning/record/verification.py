@@ -1,15 +1,15 @@
 """Proof that a run can be made again: every chapter is executed anew, and every published value is compared.
 
 Nothing of the run that is tried is reused: a temporary folder, fresh kernels, an empty store. What went in is compared
-too, since a different input is the first thing to look at when a result differs.
+too, and whether the run's own files are as it left them: these are the first things to look at when a result differs.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,17 @@ from typing import Any
 from ..engine import kernels
 from ..errors import ProgrammeError, UsageError, VerificationError
 from ..programme import Programme
+from ..provenance import cannot_write
 from ..report.record import settings
+from ..resources import SPECIFICATION
 from ..run import Progress, run
+from .crate import read_crate
 from .exhibits import Compared, Shown, compare_exhibits, exhibits
+from .inputs import file_entities
+from .intact import require_finished, touched_files
+from .result_files import compare_result_files
 from .stored import StoredRun
+from .surroundings import code_state
 
 # The chapter about the record tells when and with what a run was made; that is input, not result.
 ABOUT_THE_RUN = "record"
@@ -50,6 +57,8 @@ class Verification:
         The chapters that were made again.
     engine : str
         What made them.
+    touched : tuple of str
+        Files of the run that are not as it left them.
     """
 
     run: StoredRun = field(repr=False)
@@ -57,6 +66,7 @@ class Verification:
     inputs: tuple[str, ...]
     chapters: tuple[str, ...]
     engine: str
+    touched: tuple[str, ...] = ()
 
     @property
     def different(self) -> tuple[Compared, ...]:
@@ -79,6 +89,7 @@ class Verification:
             "values_in_tables": sum(each.n_values for each in self.compared),
             "verdicts": dict(Counter(each.verdict for each in self.compared)),
             "inputs_that_differ": list(self.inputs),
+            "files_changed_since_the_run": list(self.touched),
             "different": [each.to_dict() for each in self.compared if each.verdict != "same"],
         }
 
@@ -91,6 +102,7 @@ class Verification:
         redrawn = [each for each in self.compared if each.verdict == "drawn differently"]
         told = [f"Drawn differently, with the same data: {each.chapter}, {each.name}" for each in redrawn]
         told += [f"Went in differently: {words}" for words in self.inputs]
+        told += [f"Changed since the run: {file}" for file in self.touched]
         n_values = sum(each.n_values for each in self.compared)
         if self.is_proven:
             end = f"Verified: all {len(self.compared)} exhibits are the same, with {n_values:,} values in tables."
@@ -109,17 +121,26 @@ class Verification:
         if self.is_proven:
             return
         listed = "".join(f"\n  - {line}" for line in _differences(self.different))
-        changed = f"What went in differently: {'; '.join(self.inputs)}." if self.inputs else "All inputs were the same."
         raise VerificationError(
             "verification.differs",
             f"{len(self.different)} of {len(self.compared)} exhibits did not come out again:{listed}",
             where=self.run.name,
-            why=f"{changed} Somebody else would not get what was published.",
-            do="Bring the inputs back to what they were, or publish the new results with «virkning book»."
-            if self.inputs
-            else "Look for what depends on time, order or chance in the named chapters.",
+            why=f"{self._reason()} Somebody else would not get what was published.",
+            do=self._advice(),
             report=self.to_dict(),
         )
+
+    def _reason(self) -> str:
+        told = [f"Changed since the run, by somebody or by damage: {', '.join(self.touched)}."] if self.touched else []
+        told += [f"What went in differently: {'; '.join(self.inputs)}."] if self.inputs else []
+        return " ".join(told) or "All inputs were the same, and no file was touched since."
+
+    def _advice(self) -> str:
+        if self.touched:
+            return f"Put back what the run made: {self.run.command}"
+        if self.inputs:
+            return "Bring the inputs back to what they were, or publish the new results with «virkning book»."
+        return "Look for what depends on time, order or chance in the named chapters."
 
 
 def _chapter_line(name: str, compared: Sequence[Compared]) -> str:
@@ -167,13 +188,13 @@ def verify(
     Raises
     ------
     UsageError
-        The run holds no executed chapter, so there is nothing to compare with.
+        The run was not finished, a chapter is gone or damaged, or it holds none, so there is nothing to compare with.
     ProgrammeError
         Its programme is not found.
     VirkningError
-        A chapter failed.
+        A chapter failed, or there is no room for a run.
     """
-    if not stored.chapters:
+    if not (stored.chapters or stored.journal):
         raise UsageError(
             "usage.nothing_to_verify",
             "The run holds no executed chapter.",
@@ -181,17 +202,48 @@ def verify(
             do="Finish it first: virkning run with the same programme and changes.",
         )
     read = programme_of(stored, programme)
-    with tempfile.TemporaryDirectory(prefix="virkning-verify-") as root, kernels(engine, slots=slots) as open_kernels:
-        done = run(read, root=Path(root), progress=progress, kernels=open_kernels, chapters=chapters)
+    require_finished(stored, read, chapters)
+    for _ in shown(stored, chapters or stored.chapters):  # One that cannot be read is told before anything runs.
+        pass
+    with _empty_folder() as root, kernels(engine, slots=slots) as open_kernels:
+        done = run(read, root=root, progress=progress, kernels=open_kernels, chapters=chapters)
         again = StoredRun(done.folder)
         # A page that one of the two lacks is a difference, unless only some were asked for.
-        names = [name for name in done.pages if chapters is None or name in again.chapters]
+        both = {*again.chapters} & {*stored.chapters}
+        names = [name for name in done.pages if chapters is None or name in both]
         names += [name for name in stored.chapters if chapters is None and name not in names]
         names = [name for name in names if name != ABOUT_THE_RUN]
         compared = compare_exhibits(shown(stored, names), shown(again, names))
-        inputs = tuple(input_differences(stored.record, again.record))
+        compared += compare_result_files(stored, again, names)
+        inputs = tuple(input_differences(stored.record, again.record)) + tuple(_changed_files(stored, read))
         kind = open_kernels.kind
-    return Verification(stored, tuple(compared), inputs, tuple(names), kind)
+    return Verification(stored, tuple(compared), inputs, tuple(names), kind, touched_files(stored))
+
+
+@contextmanager
+def _empty_folder() -> Iterator[Path]:
+    """Give a temporary folder; where there is no room for one, say so."""
+    try:
+        place = tempfile.TemporaryDirectory(prefix="virkning-verify-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise cannot_write(error, "the system's folder for temporary files") from None
+    with place as root:
+        yield Path(root)
+
+
+def _changed_files(stored: StoredRun, programme: Programme) -> Iterator[str]:
+    """Give in words what else went in differently: the toolkit's code, and the programme's words and further tables."""
+    noted = ((stored.journal.get("surroundings") or {}).get("code") or {}).get("checksum")
+    if noted and noted != code_state()["checksum"]:
+        yield "the toolkit's code: changed since the run"
+    known = read_crate(stored.folder)
+    if known:
+        before = {name: entity.get("sha256") for name, entity in known.items() if name.startswith("#programme/")}
+        after = {entity["@id"]: entity["sha256"] for entity in file_entities(programme)}
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                how = "new" if name not in before else "gone" if name not in after else "changed since the run"
+                yield f"the programme's file {name.removeprefix('#programme/')}: {how}"
 
 
 def shown(run: StoredRun, names: Iterable[str]) -> Iterator[Shown]:
@@ -215,24 +267,32 @@ def programme_of(stored: StoredRun, place: str | Path | None = None) -> Programm
     Raises
     ------
     ProgrammeError
-        It is not found.
+        It is not found, or only another of the same name is.
     """
     if place is not None:
         return Programme.read(place, stored.changes)
-    noted = str(stored.journal.get("programme_folder") or "")
-    if noted and (Path(noted) / "programme.yml").is_file():
-        return Programme.read(Path(noted), stored.changes)
+    noted, name = str(stored.journal.get("programme_folder") or ""), str(stored.record.get("programme", ""))
+    # The folder of runs stands where the command was called.
+    for start in (Path(), *stored.folder.parents[2:3]):
+        if noted and (start / noted / SPECIFICATION).is_file():
+            return Programme.read(start / noted, stored.changes)
+    another = False
     try:
-        return Programme.read(str(stored.record.get("programme", "")), stored.changes)
+        found = Programme.read(name, stored.changes)
+        another = noted not in ("", name) and found.resolved() != stored.record.get("specification")
+        if not another:
+            return found
     except ProgrammeError as error:
-        if error.code != "programme.not_found":
+        if error.code not in ("programme.not_found", "programme.no_specification"):
             raise
     raise ProgrammeError(
         "programme.not_found",
         f"The programme of the run {stored.name} is not found from here.",
-        where=os.curdir,
-        why="A run notes how its programme was called from where it was made, never a path of the machine.",
-        do="Name it: --programme FOLDER",
+        where=f"{noted or name}, seen from here and from where the folder of runs stands",
+        why=f"There is another programme called {name}, and this run was not made of it."
+        if another
+        else "A run notes how its programme was called from where it was made, never a path of the machine.",
+        do="Say where it is now: --programme FOLDER",
     )
 
 

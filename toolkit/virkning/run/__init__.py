@@ -27,9 +27,9 @@ from ..programme import Programme
 from ..provenance import checksum, code_version, package_versions, write_atomically
 from ..resources import EFFECTS, RECORD
 from ..resources import folder as resource
-from .chapters import TEXTS_OF_PLANS, Entry, chapters_of
+from .chapters import TEXTS_OF_PLANS, TEXTS_TO_LOOK_UP, Entry, chapters_of
 from .soundness import Facts, require_sound_programme
-from .store import Store
+from .store import Store, read_json
 from .texts import method_chapter, read_method, read_notebook, read_text, require_method
 from .work import Kernels, Task, Work
 
@@ -44,6 +44,7 @@ __all__ = [
     "chapters_of",
     "fingerprint",
     "method_chapter",
+    "pages_of",
     "read_method",
     "read_notebook",
     "read_text",
@@ -172,8 +173,7 @@ def run(
         A chapter failed.
     """
     entries = chapters_of(programme) if chapters is None else _chosen(chapters_of(programme), chapters)
-    methods = tuple(dict.fromkeys((method_chapter(programme), *(m for e in entries for m in e.methods))))
-    texts = TEXTS_OF_PLANS if programme.is_planned else ()
+    methods, texts = _methods(programme, entries), _texts(programme)
     tasks = [Task(entry.name, entry) for entry in entries]
     if chapters is None:
         tasks += [Task(page) for page in (*texts, *(f"methods/{require_method(name)}" for name in methods))]
@@ -186,7 +186,7 @@ def run(
             # The engine does its imports while the data are looked at.
             work.kernels = kernels or stack.enter_context(open_kernels(engine))
         facts = require_sound_programme(programme, store)
-        if not (place / RECORD).is_file():
+        if not read_json(place / RECORD):
             write_atomically(place / RECORD, json.dumps(_record(programme, mark, facts), indent=2, ensure_ascii=False))
         if opened:
             opened(place)
@@ -196,6 +196,21 @@ def run(
             if progress:
                 progress(page.name, position, len(tasks), page.seconds)
     return Run(programme, place, mark, entries, methods, texts, reasons, n_executed)
+
+
+def pages_of(programme: Programme) -> tuple[str, ...]:
+    """Return the pages that a whole run of a programme makes: chapters, other texts, and method chapters."""
+    entries = chapters_of(programme)
+    methods = (f"methods/{name}" for name in _methods(programme, entries))
+    return (*(entry.name for entry in entries), *_texts(programme), *methods)
+
+
+def _methods(programme: Programme, entries: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((method_chapter(programme), *(name for entry in entries for name in entry.methods))))
+
+
+def _texts(programme: Programme) -> tuple[str, ...]:
+    return (*(TEXTS_OF_PLANS if programme.is_planned else ()), *TEXTS_TO_LOOK_UP)
 
 
 def _chosen(entries: tuple[Entry, ...], wanted: Sequence[str]) -> tuple[Entry, ...]:

@@ -126,7 +126,7 @@ class Store:
 
     def facts(self, key: str) -> dict[str, str | int] | None:
         """Return what was found when data and design of this content were found sound; None when they never were."""
-        return _read(self.place / "sound" / f"{key}.json") or None
+        return read_json(self.place / "sound" / f"{key}.json") or None
 
     def note_facts(self, key: str, facts: Mapping[str, str | int]) -> None:
         """Note that data and design of this content are sound, with facts about them."""
@@ -134,7 +134,7 @@ class Store:
 
     def latest(self, programme: str) -> dict[str, Inputs]:
         """Return what went into each chapter of the programme when it was last asked for."""
-        return _read(self.place / "latest" / f"{programme}.json")
+        return read_json(self.place / "latest" / f"{programme}.json")
 
     def note_latest(self, programme: str, inputs: Mapping[str, Inputs]) -> None:
         """Note what went into each chapter of the programme."""
@@ -142,7 +142,8 @@ class Store:
             write_atomically(self.place / "latest" / f"{programme}.json", json.dumps(inputs, ensure_ascii=False))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Return what a file of values holds; nothing when it is missing or damaged, so that it is made again."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

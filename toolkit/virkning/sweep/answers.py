@@ -6,13 +6,16 @@ Every row has the same columns, so that runs of different programmes and paramet
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..chapter import Chapter
 from ..disclosure import persons_behind_difference
+from ..estimates import Estimates
 from ..planning.results import PEOPLE
 
 EFFECTS, PAYMENT, ECONOMY, PLAN = "effects", "payment", "economy", "plan"
@@ -26,13 +29,31 @@ NOBODY = 10**9
 Row = dict[str, Any]
 
 
-def answers_of(chapter: Chapter) -> list[Row]:
+def effect_rows(effects: Estimates) -> list[Row]:
+    """Return what the estimates answer.
+
+    Parameters
+    ----------
+    effects : Estimates
+        Of one run.
+
+    Returns
+    -------
+    list of dict
+        As of :func:`answers_of`.
+    """
+    return list(_effects(effects))
+
+
+def answers_of(chapter: Chapter, rows_of: Callable[[Estimates], list[Row]] = effect_rows) -> list[Row]:
     """Return everything that a run answers.
 
     Parameters
     ----------
     chapter : Chapter
         Of the programme with the changes of the run.
+    rows_of : callable
+        Gives the rows of the estimates; a process that has made them already passes its memory.
 
     Returns
     -------
@@ -46,7 +67,7 @@ def answers_of(chapter: Chapter) -> list[Row]:
     """
     if chapter.programme.is_planned:
         return list(_plan(chapter))
-    rows = list(_effects(chapter))
+    rows = list(rows_of(chapter.effects))
     if chapter.programme.has_contract:
         rows += _payment(chapter)
     if chapter.programme.has_economy:
@@ -63,17 +84,23 @@ def _row(part: str, measure: str, label: str, **values: Any) -> Row:
     return row | {"part": part, "measure": measure, "label": label}
 
 
-def _effects(chapter: Chapter) -> Iterator[Row]:
-    for measure, estimate in chapter.effects.items():
+def _effects(effects: Estimates) -> Iterator[Row]:
+    found = [estimate.effects for estimate in effects.values() if estimate.is_available]
+    # One frame, and its columns as lists: a frame for each outcome takes longer than the numbers in it.
+    frame = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    if found:
+        frame["n_persons"] = persons_behind_difference(frame["n_treated"], frame["n_comparison"])
+    names = [str(name) for name in frame]
+    values = zip(*(frame[name].tolist() for name in frame), strict=True)
+    lengths = map(len, found)
+    for measure, estimate in effects.items():
         about = {"unit": estimate.estimand.unit, "kind": estimate.estimand.kind, "level": estimate.level}
         label = estimate.estimand.outcome
         if not estimate.is_available:
             yield _row(EFFECTS, measure, label, **about, reason=estimate.unavailable_reason, is_headline=True)
             continue
-        frame = estimate.effects
-        frame["n_persons"] = persons_behind_difference(frame["n_treated"], frame["n_comparison"])
-        for position, values in enumerate(frame.to_dict("records")):
-            named = {str(name): value for name, value in values.items()}
+        for position, row in enumerate(islice(values, next(lengths))):
+            named = dict(zip(names, row, strict=True))
             yield _row(EFFECTS, measure, label, **about, **named, is_headline=position == 0)
 
 

@@ -98,7 +98,7 @@ class Sweep:
                     do="Leave out one of the two.",
                 )
         base = Programme.read(place, fixed)
-        cells = [fixed | cell for cell in _absolute(grid, base)]
+        cells = [fixed | cell for cell in _absolute(grid, base, place)]
         parts = ["virkning", "sweep", base.name, *grid.arguments]
         parts += [part for path, value in fixed.items() for part in ("-p", f"{path}={value}")]
         command = " ".join(shlex.quote(part) for part in parts)
@@ -167,14 +167,18 @@ def content_of(programme: Programme) -> str:
     return checksum(content_mark(programme.folder), json.dumps(programme.resolved(), sort_keys=True))
 
 
-def _absolute(grid: Grid, base: Programme) -> Iterator[dict[str, str]]:
+def _absolute(grid: Grid, base: Programme, place: str) -> Iterator[dict[str, str]]:
     """Give each parameter set with relative values worked out from the declared ones."""
     declared: dict[str, Decimal] = {}
     resolved = base.resolved()
     for cell in grid:
         for path, value in cell.items():
             if isinstance(value, Relative) and path not in declared:
-                declared[path] = _number(lookup(resolved, path), path)
+                found = lookup(resolved, path)
+                if found is None:
+                    # A path that does not exist is refused here, with the nearest that does.
+                    Programme.read(place, {**base.changes, path: "0"})
+                declared[path] = _number(found, path)
         yield {p: v.of(declared[p]) if isinstance(v, Relative) else v for p, v in cell.items()}
 
 

@@ -26,6 +26,7 @@ _INTRODUCTION = (
     "The same programme was run under other parameters. Here are all of those runs, not chosen ones: what was asked, "
     "what every run answered, and which parameter moves the answer."
 )
+_HOW_TO_READ = "How to read this page, and what it cannot tell, stands under {doc}`/methods/sweeps`."
 
 
 def finished_sweeps(programme: Programme, root: Path = Path("runs")) -> list[tuple[Path, Mapping[str, Any]]]:
@@ -81,7 +82,7 @@ def page(programme: Programme, root: Path = Path("runs")) -> NotebookNode | None
     found = finished_sweeps(programme, root)
     if not found:
         return None
-    cells = [nbformat.v4.new_markdown_cell(f"{_TITLE}\n\n{_INTRODUCTION}")]
+    cells = [nbformat.v4.new_markdown_cell(f"{_TITLE}\n\n{_INTRODUCTION} {_HOW_TO_READ}")]
     for position, (folder, record) in enumerate(found, start=1):
         name = "sweep" if len(found) == 1 else f"sweep-{position}"
         title = "All runs" if len(found) == 1 else f"Sweep {position} of {len(found)}"

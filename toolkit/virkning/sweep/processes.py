@@ -1,7 +1,8 @@
 """Runs on this machine, in processes forked from one that has imported everything.
 
-Each process takes a share of the runs, keeps data and effects in memory for them, and ends; so nothing can grow. One
-that dies, or is silent longer than the limit, costs the run that it was performing, which is tried once more elsewhere.
+Each process brings a result and gets the next run, so all end together however long the runs take; it keeps data and
+effects in memory, and is replaced after many runs, so that nothing can grow. One that dies, or is silent longer than
+the limit, costs the run that it was performing, which is tried once more elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..engine import ForkServer
 from ..errors import BookError, SweepError, VirkningError
@@ -19,20 +21,15 @@ from .single_run import FAILED, Job, Result
 LIMIT_SECONDS = 600.0
 # Imported once, before any process is forked: what a run imports.
 PRELOAD = (
-    "virkning.sweep.worker",
-    "virkning.data.validation",
-    "virkning.certainty",
-    "virkning.contract",
-    "virkning.economy",
-    "pandera.pandas",
-    "duckdb",
-    "linearmodels",
-    "babel.dates",
+    *("virkning.sweep.worker", "virkning.data.validation", "virkning.certainty", "virkning.contract"),
+    *("virkning.economy", "pandera.pandas", "duckdb", "linearmodels", "babel.dates"),
+    # These pandera imports when it validates for the first time.
+    *("pandera.backends.pandas.builtin_checks", "pandera.backends.pandas.builtin_hypotheses"),
+    *("pandera.backends.pandas.register", "pandera.accessors.pandas_accessor", "pandera.api.geopandas"),
 )
 _ATTEMPTS = 2
-# A process reads the data once for its share; a small last share lets all processes end together.
-_LARGEST_SHARE = 64
-_WORTH_SECONDS = 2.0
+# What a library keeps for itself cannot add up for longer than this.
+_MOST_RUNS = 1000
 _LOST = {"engine.died": "died", "engine.time_limit": "took longer than {limit:g} seconds"}
 
 
@@ -89,67 +86,62 @@ class _Work:
         self.is_stopped = False
         self._waiting, self._n, self._limit = deque(jobs), n, limit_seconds
         self._left = len(jobs)
-        self._n_finished, self._seconds = 0, 0.0
         self._lost: Counter[int] = Counter()
         self._changed = threading.Condition()
 
     def station(self, server: ForkServer) -> None:
-        """Hand shares to one process after the other until all runs are finished."""
+        """Keep one process after the other at work until all runs are finished."""
         try:
-            while not self.is_stopped and (share := self._share()):
-                self._perform(server, share)
+            while job := self._next():
+                self._perform(server, job)
         except BaseException as error:  # noqa: BLE001 - raised again where the results are read
             if not self.is_stopped:
                 self.done.put(error)
 
-    def _share(self) -> list[Job]:
-        """Return the next runs; wait while others still perform some, since a run that is lost comes back."""
+    def _next(self) -> Job | None:
+        """Return the next run; wait while others still perform some, since a run that is lost comes back."""
         with self._changed:
             while not self._waiting and self._left and not self.is_stopped:
                 self._changed.wait(timeout=0.2)
-            waiting = len(self._waiting)
-            # Long runs go out one by one at the end; of quick ones a process gets some seconds' worth, since its first
-            # run takes longer than the others.
-            worth = int(_WORTH_SECONDS / max(self._seconds / max(self._n_finished, 1), 1e-3)) if self._n_finished else 1
-            n = max(waiting // (2 * self._n), min(worth, -(-waiting // self._n)))
-            return [self._waiting.popleft() for _ in range(min(n, _LARGEST_SHARE, waiting))]
+            return self._waiting.popleft() if self._waiting and not self.is_stopped else None
 
-    def _perform(self, server: ForkServer, share: Sequence[Job]) -> None:
-        open_jobs = {job.number: job for job in share}
+    def _perform(self, server: ForkServer, first: Job) -> None:
+        """Hold one process: give it a run for each result that it brings, until it is to be replaced."""
+        handed: Job | None = first
+        n_handed = 1
 
-        def receive(result: Result) -> None:
-            del open_jobs[int(result["number"])]
+        def receive(result: Result) -> dict[str, Any] | None:
+            nonlocal handed, n_handed
             self._finished(result)
+            handed = self._next() if n_handed < _MOST_RUNS else None
+            n_handed += 1
+            return handed.to_dict() if handed else None
 
         try:
             server.call(
-                "virkning.sweep.worker:perform_all",
-                [job.to_dict() for job in share],
-                timeout_seconds=self._limit,
-                report=receive,
+                "virkning.sweep.worker:perform_all", first.to_dict(), timeout_seconds=self._limit, report=receive
             )
         except BookError as error:
             if error.code not in _LOST or self.is_stopped:
                 raise
-            self._take_back(list(open_jobs.values()), _LOST[error.code].format(limit=self._limit))
+            if handed is not None:
+                self._take_back(handed, _LOST[error.code].format(limit=self._limit))
 
     def _finished(self, result: Result) -> None:
         with self._changed:
             self._left -= 1
-            self._n_finished += 1
-            self._seconds += float(result["seconds"])
             self._changed.notify_all()
         self.done.put(result)
 
-    def _take_back(self, jobs: Sequence[Job], reason: str) -> None:
-        """Give the runs of a lost process to others; the first of them is the one that it was performing."""
-        for position, job in enumerate(jobs):
-            self._lost[job.number] += position == 0
-            if self._lost[job.number] < _ATTEMPTS:
-                with self._changed:
-                    self._waiting.append(job)
-            else:
-                self._finished(lost(job, f"The process that performed the run {reason}, {_ATTEMPTS} times."))
+    def _take_back(self, job: Job, reason: str) -> None:
+        """Give the run of a lost process to another one, or give it up."""
+        self._lost[job.number] += 1
+        if self._lost[job.number] < _ATTEMPTS:
+            with self._changed:
+                self._waiting.append(job)
+                self._changed.notify_all()
+        else:
+            self._finished(lost(job, f"The process that performed the run {reason}, {_ATTEMPTS} times."))
 
 
 def lost(job: Job, what: str) -> Result:

@@ -11,7 +11,7 @@ import json
 import platform
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
@@ -23,7 +23,7 @@ from ..chapter import Chapter
 from ..errors import SweepError, VirkningError
 from ..provenance import checksum, code_version, tree_checksum
 from ..resources import find_programme
-from .answers import answers_of
+from .answers import answers_of, effect_rows
 
 Remembered = TypeVar("Remembered")
 Result = dict[str, Any]
@@ -32,8 +32,8 @@ FINISHED, FAILED = "finished", "failed"
 OTHER_VERSION, OTHER_CONTENT = "sweep.other_version", "sweep.other_content"
 # The libraries that numbers come from; others may differ between the machines of a cluster.
 _NUMERICAL = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "duckdb")
-# What one process remembers: tables of a few data sets, effects of a few specifications.
-_MOST_TABLES, _MOST_EFFECTS = 2, 8
+# What one process remembers: tables of a few data sets, and what a few specifications made of them.
+_MOST_TABLES, _MOST_OTHERS = 2, 8
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ class WarmProcess:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[Path, tuple[object, str]] = {}
-        self._tables: OrderedDict[str, Any] = OrderedDict()
-        self._effects: OrderedDict[str, Any] = OrderedDict()
+        self._memory: defaultdict[str, OrderedDict[str, Any]] = defaultdict(OrderedDict)
 
     def perform(self, job: Job) -> Result:
         """Return what a run gives, or why it gives nothing; never raises for a failure of the run itself.
@@ -128,7 +127,8 @@ class WarmProcess:
         with self._lock:
             try:
                 self._require_same(job)
-                result["rows"] = answers_of(_Remembering(self, job))
+                chapter = _Remembering(self, job)
+                result["rows"] = answers_of(chapter, chapter.rows_of)
             except VirkningError as error:
                 result |= {"status": FAILED, "error": error.to_dict()}
             except Exception as error:  # noqa: BLE001 - one run's failure must not stop the others
@@ -150,8 +150,7 @@ class WarmProcess:
         signature = tuple((str(file), found.st_size, found.st_mtime_ns) for file, found in seen)
         if self._seen.get(folder, (None, ""))[0] != signature:
             self._seen[folder] = (signature, content_mark(folder))
-            self._tables.clear()
-            self._effects.clear()
+            self._memory.clear()
         if self._seen[folder][1] != job.content:
             raise SweepError(
                 OTHER_CONTENT,
@@ -161,46 +160,63 @@ class WarmProcess:
                 do="Start the sweep again; it makes new runs for the new content.",
             )
 
-    def tables(self, key: str, make: Callable[[], Remembered]) -> Remembered:
-        """Return the tables of this key, made once."""
-        return _remembered(self._tables, key, make, _MOST_TABLES)
+    def remembered(self, kind: str, key: str, make: Callable[[], Remembered]) -> Remembered:
+        """Return what was made of this kind and key, made once; the least recently used is forgotten first.
 
-    def effects(self, key: str, make: Callable[[], Remembered]) -> Remembered:
-        """Return the effects of this key, made once."""
-        return _remembered(self._effects, key, make, _MOST_EFFECTS)
-
-
-def _remembered(memory: OrderedDict[str, Any], key: str, make: Callable[[], Remembered], most: int) -> Remembered:
-    if key not in memory:
-        memory[key] = make()
-    memory.move_to_end(key)
-    while len(memory) > most:
-        memory.popitem(last=False)
-    found: Remembered = memory[key]
-    return found
+        Parameters
+        ----------
+        kind : str
+            ``tables`` and others, each with a memory of its own.
+        key : str
+            Checksum of what it is made from.
+        make : callable
+            Makes it; immutable, since further runs see the same.
+        """
+        memory = self._memory[kind]
+        if key not in memory:
+            memory[key] = make()
+        memory.move_to_end(key)
+        while len(memory) > (_MOST_TABLES if kind == "tables" else _MOST_OTHERS):
+            memory.popitem(last=False)
+        found: Remembered = memory[key]
+        return found
 
 
 class _Remembering(Chapter):
-    """A chapter that takes data and effects from the process's memory where they are the same."""
+    """A chapter that takes from the process's memory what an earlier run made of the same."""
 
     def __init__(self, process: WarmProcess, job: Job) -> None:
         super().__init__(job.programme, job.changes)
         self._process = process
+        self._resolved = self.programme.resolved()
 
     def _key(self, *parts: str) -> str:
-        resolved = self.programme.resolved()
-        return checksum(str(self.programme.folder), *(json.dumps(resolved[part], sort_keys=True) for part in parts))
+        values = (json.dumps(self._resolved[part], sort_keys=True) for part in parts)
+        return checksum(str(self.programme.folder), *values)
+
+    def _key_of_effects(self) -> str:
+        return self._key("data", "outcomes", "design", "seed")
 
     @cached_property
     def tables(self) -> Any:
         """The validated data."""
-        return self._process.tables(self._key("data", "outcomes"), lambda: super(_Remembering, self).tables)
+        return self._process.remembered(
+            "tables", self._key("data", "outcomes"), lambda: super(_Remembering, self).tables
+        )
 
     @cached_property
     def effects(self) -> Any:
         """The estimates."""
-        key = self._key("data", "outcomes", "design", "seed")
-        return self._process.effects(key, lambda: super(_Remembering, self).effects)
+        return self._process.remembered("effects", self._key_of_effects(), lambda: super(_Remembering, self).effects)
+
+    @cached_property
+    def audited_results(self) -> Any:
+        """What was counted for the contract: a file of the programme's folder."""
+        return self._process.remembered("results", self._key(), lambda: super(_Remembering, self).audited_results)
+
+    def rows_of(self, effects: Any) -> list[dict[str, Any]]:
+        """Return the rows of the estimates."""
+        return self._process.remembered("rows", self._key_of_effects(), lambda: effect_rows(effects))
 
 
 def said(versions: Mapping[str, str]) -> str:

@@ -1,25 +1,25 @@
-"""What a forked process does: performs its share of the runs, and tells of each as it is finished."""
+"""What a forked process does: performs a run, brings its result, and asks for the next."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
-from ..engine.children import report
+from ..engine.children import ask
 from .single_run import Job, WarmProcess
 
 
-def perform_all(jobs: Sequence[dict[str, Any]]) -> None:
-    """Perform runs one after the other.
+def perform_all(first: dict[str, Any]) -> None:
+    """Perform runs one after the other until there is none.
 
     Parameters
     ----------
-    jobs : sequence of dict
-        Jobs as plain values.
+    first : dict
+        The first job as plain values; each further one is the answer to a result.
     """
     process = WarmProcess()
+    values: dict[str, Any] | None = first
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for values in jobs:
-            report(process.perform(Job(**values)))
+        while values is not None:
+            values = ask(process.perform(Job(**values)))
