@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from virkning.numerics.concentration import persons_behind_mean
 
 
+@example([2, 0, 1, 2])
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_quick_count_is_the_full_count(values: list[int]) -> None:
     n, most = len(values), int(np.unique(values, return_counts=True)[1].max())

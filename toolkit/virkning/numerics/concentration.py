@@ -19,8 +19,8 @@ def persons_behind_mean(values: ArrayLike) -> int:
     n = int(array.size)
     if n == 0:
         return 0
-    # Of what half of more than two persons share, two lie beside each other or have one between them.
-    if n > 2 and not ((array[1:] == array[:-1]).any() or (array[2:] == array[:-2]).any()):
+    # Of what half of more than four persons share, two lie beside each other or have one between them.
+    if n > 4 and not ((array[1:] == array[:-1]).any() or (array[2:] == array[:-2]).any()):
         return n
     # What half of them share stands in the middle.
     middle = np.partition(array, [(n - 1) // 2, n // 2])[[(n - 1) // 2, n // 2]]
