@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from virkning.performance import BOOK, CHANGED, OURS, RUNNING, START, STOCK_BOOK, TUNED_BOOK, UNCHANGED
+from virkning.performance import BOOK, CHANGED, FIXED, OURS, RUNNING, START, STOCK_BOOK, TUNED_BOOK, UNCHANGED
 from virkning.resources import RECORD
 
 from .processes import Used, compile_ours, run, tree_seconds
@@ -214,6 +214,40 @@ def _running() -> None:
         sys.stdout.write(f"{tree_seconds() - before} {time.perf_counter() - begun}\n")
 
 
+def _kernels() -> None:
+    """Open kernels and run a notebook that does nothing."""
+    from virkning.engine import kernels
+
+    cell = nbformat.v4.new_code_cell("1 + 1")
+    with kernels("warm", slots=1) as opened:
+        opened.execute(nbformat.v4.new_notebook(cells=[cell]), "nothing", {}, Path.cwd())
+
+
+def _pages() -> None:
+    """Lay out, build and look at the pages of the run in this folder, and print what was added by that."""
+    from virkning.book import build
+    from virkning.programme import Programme
+    from virkning.run import run as perform
+    from virkning.typesetting import open_server
+
+    done = perform(Programme.read(PROGRAMME))
+    with open_server() as server:
+        if not server.forks:
+            raise RuntimeError("The server must fork.")
+        before, begun = tree_seconds(), time.perf_counter()
+        build(done.programme, done, root=Path("again"), server=server)
+        sys.stdout.write(f"{tree_seconds() - before} {time.perf_counter() - begun}\n")
+
+
+# In the order of the parts in `FIXED`.
+_PARTS = (
+    ("-c", "import virkning.publication"),
+    ("-m", "benchmarks.books", "--kernels"),
+    ("-c", "from virkning.typesetting import prepare_server as imports; imports()"),
+    ("-m", "benchmarks.books", "--pages"),
+)
+
+
 def measure() -> dict[str, Used]:
     """Make the book once in every way, in folders that are gone afterwards; return what each used.
 
@@ -241,10 +275,18 @@ def measure() -> dict[str, Used]:
             found[name] = stock(done, Path(folder) / name, has_one_thread=name == TUNED_BOOK)
             if different := differences(made, pages(Path(folder) / name / "html")):
                 raise RuntimeError(f"«{name}» makes other pages: {', '.join(different)}.")
-        cpu, wall = run(["-m", "benchmarks.books", "--running"], folder=Path(folder) / "running").said.split()
-        found[RUNNING] = Used(float(cpu), float(wall), "")
+        found[RUNNING] = _added(run(["-m", "benchmarks.books", "--running"], folder=Path(folder) / "running"))
         found[CHANGED] = run([*command, "-p", CHANGE], folder=ours)
+        for name, part in zip(FIXED, _PARTS, strict=True):
+            used = run(part, folder=ours)
+            found[name] = _added(used) if used.said else used
     return found
+
+
+def _added(used: Used) -> Used:
+    """Return what a process says that something in it has added, in place of all that it used."""
+    cpu, wall = used.said.split()
+    return Used(float(cpu), float(wall), "")
 
 
 def compare(rounds: int, say: Callable[[str], None]) -> list[Record]:
@@ -278,6 +320,8 @@ def main() -> None:
     parser.add_argument("--two")
     parser.add_argument("--papermill", type=Path)
     parser.add_argument("--running", action="store_true")
+    parser.add_argument("--kernels", action="store_true")
+    parser.add_argument("--pages", action="store_true")
     parser.add_argument("--measure", action="store_true")
     wishes = parser.parse_args()
     if wishes.two:
@@ -286,6 +330,10 @@ def main() -> None:
         _papermill(wishes.papermill)
     elif wishes.running:
         _running()
+    elif wishes.kernels:
+        _kernels()
+    elif wishes.pages:
+        _pages()
     elif wishes.measure:
         found = {name: {kind: getattr(used, kind) for kind in KINDS} for name, used in measure().items()}
         sys.stdout.write(json.dumps(found))

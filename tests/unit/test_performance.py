@@ -13,6 +13,7 @@ from virkning.errors import BookError
 from virkning.performance import (
     BOOK,
     CHANGED,
+    FIXED,
     FLOOR,
     GOALS,
     N_RUNS,
@@ -141,3 +142,14 @@ def test_shipped_record_names_versions_and_agreeing_peers() -> None:
     assert {item.contestant for item in found if item.row not in (PIPELINE, BOOK)} > {OURS, "statsmodels"}
     assert f"{OURS} " in performance.when_and_where()
     assert all(item.cpu_seconds > 0 for item in found if item.agrees)
+
+
+def test_what_a_small_change_must_cost(file: Path) -> None:
+    write_performance(BOOK_ROWS, file)
+    assert "not measured" in performance.limit(file)
+    parts = [measured(BOOK, name, 0.75, memory_mb=math.nan) for name in FIXED]
+    write_performance([*BOOK_ROWS, *parts], file)
+    said = performance.limit(file)
+    assert "takes 4.0 seconds" in said
+    assert said.count("0.8 seconds for") == len(FIXED)
+    assert "are 30% of the latter" in said

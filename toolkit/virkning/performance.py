@@ -28,6 +28,13 @@ STOCK, TUNED, FLOOR = "papermill", "papermill, one thread", "plain script, forke
 STOCK_BOOK, TUNED_BOOK = "papermill, jupyter-book", "papermill, jupyter-book, one thread"
 RUNNING, CHANGED = "virkning, servers running", "virkning, one parameter changed"
 UNCHANGED, START = "virkning, nothing changed", "an empty Python"
+# What a command that has anything to do pays before and after its chapters, however few of them it runs.
+FIXED = {
+    "virkning, only the command's imports": "the imports of the command",
+    "virkning, only the kernels": "the kernels, which run an empty notebook",
+    "virkning, only the build's imports": "the imports of the build",
+    "virkning, only the pages": "the pages, which are all made and looked at anew",
+}
 # Within a tenth, who is quicker changes from one measurement to the next.
 _ALIKE = 0.1
 
@@ -299,6 +306,28 @@ def seconds(file: Path | None = None) -> ClearedTable:
     frame = pd.DataFrame(lines, columns=[column.name for column in _PIPELINE])
     return clear(
         Table("performance-seconds", "From notebooks to a book: who took what", _PIPELINE, frame), DisclosureRule()
+    )
+
+
+def limit(file: Path | None = None) -> str:
+    """Return in words how much of a small change is the same for every change, and so cannot be saved by running less.
+
+    Parameters
+    ----------
+    file : Path, optional
+        By default the record that is shipped with the chapters.
+    """
+    record = _of_the_pipeline(file)
+    if not {(BOOK, name) for name in (*FIXED, CHANGED, OURS)} <= set(record):
+        return "What a small change must cost was not measured."
+    parts = {words: record[BOOK, name].cpu_seconds for name, words in FIXED.items()}
+    changed, cold = (record[BOOK, name].cpu_seconds for name in (CHANGED, OURS))
+    said = language.join([f"{language.number(seconds, 1)} seconds for {words}" for words, seconds in parts.items()])
+    return (
+        f"One changed parameter takes {language.number(changed, 1)} seconds, a book from nothing "
+        f"{language.number(cold, 1)}. Most of it is the same for any change: {said}. These alone "
+        f"are {language.number(100 * sum(parts.values()) / cold, 0)}% of the latter. They could be saved only by "
+        "processes that stay when the command has ended, or by pages that are not made anew."
     )
 
 
