@@ -214,15 +214,6 @@ def _running() -> None:
         sys.stdout.write(f"{tree_seconds() - before} {time.perf_counter() - begun}\n")
 
 
-def _kernels() -> None:
-    """Open kernels and run a notebook that does nothing."""
-    from virkning.engine import kernels
-
-    cell = nbformat.v4.new_code_cell("1 + 1")
-    with kernels("warm", slots=1) as opened:
-        opened.execute(nbformat.v4.new_notebook(cells=[cell]), "nothing", {}, Path.cwd())
-
-
 def _pages() -> None:
     """Lay out, build and look at the pages of the run in this folder, and print what was added by that."""
     from virkning.book import build
@@ -239,10 +230,18 @@ def _pages() -> None:
         sys.stdout.write(f"{tree_seconds() - before} {time.perf_counter() - begun}\n")
 
 
+# Not in this module, whose own imports would count.
+_KERNELS = """
+from pathlib import Path
+from nbformat.v4 import new_code_cell, new_notebook
+from virkning.engine import kernels
+with kernels("warm", slots=1) as opened:
+    opened.execute(new_notebook(cells=[new_code_cell("1 + 1")]), "nothing", {}, Path.cwd())
+"""
 # In the order of the parts in `FIXED`.
 _PARTS = (
     ("-c", "import virkning.publication"),
-    ("-m", "benchmarks.books", "--kernels"),
+    ("-c", _KERNELS),
     ("-c", "from virkning.typesetting import prepare_server as imports; imports()"),
     ("-m", "benchmarks.books", "--pages"),
 )
@@ -320,7 +319,6 @@ def main() -> None:
     parser.add_argument("--two")
     parser.add_argument("--papermill", type=Path)
     parser.add_argument("--running", action="store_true")
-    parser.add_argument("--kernels", action="store_true")
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--measure", action="store_true")
     wishes = parser.parse_args()
@@ -330,8 +328,6 @@ def main() -> None:
         _papermill(wishes.papermill)
     elif wishes.running:
         _running()
-    elif wishes.kernels:
-        _kernels()
     elif wishes.pages:
         _pages()
     elif wishes.measure:
