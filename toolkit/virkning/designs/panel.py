@@ -33,7 +33,6 @@ from .panels.fits import (
     term_of,
 )
 from .panels.rows import PERSON, rows_of
-from .remembered import remembering
 from .words import Assumption, DesignWords
 
 # Below about this many clusters their covariance is known to be too small (Cameron, Gelbach and Miller 2008).
@@ -259,9 +258,7 @@ class Panel(EvaluationDesign):
             period_effects=self.period_effects,
             level=self.confidence,
         )
-        # The test and the table beside it need the same fits.
-        with remembering():
-            return findings_of(self.sample(rows), shown, {name: method.name for name, method in METHODS.items()})
+        return findings_of(self.sample(rows), shown, {name: method.name for name, method in METHODS.items()})
 
     def hausman(self, tables: Tables, measure: str) -> WaldTest | None:
         """Return the robust Hausman test for one outcome; None where there is no estimate."""

@@ -16,7 +16,6 @@ from ...numerics.panels import NestedEffects, WaldTest
 from .. import degrees_of_freedom as counting
 from ..assembly import Term
 from ..degrees_of_freedom import Freedom, Rule
-from ..remembered import remembered
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -276,12 +275,6 @@ def fit_regression(
 
 
 def _random_effects(regression: Regression) -> Any:
-    sample = regression.sample
-    arrays = (sample.outcome, regression.matrix, sample.persons, sample.periods)
-    return remembered(regression.estimator, None, arrays, lambda: _by_linearmodels(regression))
-
-
-def _by_linearmodels(regression: Regression) -> Any:
     # Imported here: a notebook that only describes a design need not wait for it.
     from linearmodels.panel import RandomEffects
 
